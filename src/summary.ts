@@ -1,0 +1,179 @@
+/**
+ * From the matches of a sweep to its curves, histograms and appearing features.
+ *
+ * F = features of the reference, C = checkpoints in order of step.
+ *
+ * @module
+ */
+
+import type { Match } from "./match.ts";
+
+/** How good an SAE is on the tokens of the sweep. */
+export interface Quality {
+  /** Tokens on which features were counted. */
+  readonly nTokens: number;
+  /** Features of the SAE. */
+  readonly dSae: number;
+  /** Mean number of features that fire on a token. */
+  readonly l0: number;
+  /** Mean sum of activations on a token. */
+  readonly l1: number;
+  /** Mean squared error of the reconstruction, summed over d_model. */
+  readonly mse: number;
+  /** 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ being the mean over the tokens. */
+  readonly explainedVariance: number;
+  /** Features that never fire. */
+  readonly nDead: number;
+  /** Features that fire on more than a tenth of the tokens. */
+  readonly nDense: number;
+}
+
+/** Losses of the SAE's training, as the sweep file gives them. */
+export interface Losses {
+  /** mse + coefficient · l1, as trained. */
+  readonly overall?: number;
+  /** Sparsity loss. */
+  readonly l1?: number;
+  /** Reconstruction loss. */
+  readonly mse?: number;
+}
+
+/** One checkpoint of a summary. */
+export interface CheckpointSummary {
+  /** Training step of the language model. */
+  readonly step: number;
+  /** Measured on the tokens of the sweep. */
+  readonly quality: Quality;
+  /** From the sweep file. */
+  readonly losses: Losses;
+  /** Reference features against this checkpoint's. */
+  readonly match: Match;
+  /** Decoder cosine of every match, NaN where there is none: `[F]`. */
+  readonly decoderCosine: Float32Array;
+}
+
+/** A whole sweep, matched. */
+export interface Summary {
+  /** Name of the sweep. */
+  readonly name: string;
+  /** Where the residual was read: "blocks.3.hook_resid_pre". */
+  readonly hook: string;
+  /** Whether the mean over d_model was removed before the SAE. */
+  readonly centred: boolean;
+  /** Step whose features are followed. */
+  readonly reference: number;
+  /** Features of the reference. */
+  readonly nFeatures: number;
+  /** The checkpoints, the reference among them, in order of step. */
+  readonly checkpoints: readonly CheckpointSummary[];
+}
+
+/** The distances at which the notebook counts matches. */
+export const thresholds: readonly number[] = [0.1, 0.3, 0.5, 0.7, 0.9];
+
+/**
+ * The distance of every match: 1 − cosine.
+ *
+ * @param match A match.
+ * @returns Distances in [0, 1); NaN where there is no match: `[F]`.
+ */
+export function distances({ cosine }: Pick<Match, "cosine">): Float32Array {
+  return cosine.map((c) => 1 - c);
+}
+
+/**
+ * Number of features with a match nearer than a threshold. No match is never counted.
+ *
+ * @param match A match.
+ * @param threshold Distance that a counted match is strictly below.
+ * @returns The count.
+ *
+ * @example A dead feature counts at no threshold
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const match = { cosine: new Float32Array([0.75, 0.5, NaN]) };
+ *
+ * assert.deepEqual([0.3, 0.5, 0.7].map((t) => countMatched(match, t)), [1, 1, 2]);
+ * ```
+ */
+export function countMatched(match: Pick<Match, "cosine">, threshold: number): number {
+  let count = 0;
+  for (const d of distances(match)) if (d < threshold) count++;
+  return count;
+}
+
+/**
+ * Counts values in equal bins, the last one closed on both sides, as numpy.histogram does.
+ *
+ * @param values What to count; NaN and values outside the range are left out.
+ * @param range First and last edge.
+ * @param nBins Number of bins.
+ * @returns Counts: `[nBins]`.
+ *
+ * @example The upper edge belongs to the last bin
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * assert.deepEqual([...histogram([0, 0.5, 1, NaN], [0, 1], 2)], [1, 2]);
+ * ```
+ */
+export function histogram(
+  values: Iterable<number>,
+  [low, high]: readonly [number, number],
+  nBins: number,
+): Uint32Array {
+  const counts = new Uint32Array(nBins);
+  const edge = (b: number) => low + (b * (high - low)) / nBins;
+  for (const value of values) {
+    if (!(value >= low && value <= high)) continue;
+    let bin = Math.min(nBins - 1, Math.floor(((value - low) / (high - low)) * nBins));
+    // The division may round across an edge; the edges decide.
+    if (value < edge(bin)) bin--;
+    else if (bin < nBins - 1 && value >= edge(bin + 1)) bin++;
+    counts[bin]++;
+  }
+  return counts;
+}
+
+/**
+ * Features that are absent at every checkpoint before a step, and present at that step and at
+ * every later one. Absent means no match nearer than the threshold; a dead feature is absent.
+ *
+ * @param summary A matched sweep.
+ * @param step Step of one of its checkpoints.
+ * @param threshold Distance below which a feature is present.
+ * @returns Features of the reference, ascending.
+ * @throws {RangeError} If no checkpoint has this step.
+ */
+export function appearingFeatures(
+  { checkpoints, nFeatures }: Summary,
+  step: number,
+  threshold = 0.5,
+): number[] {
+  const at = checkpoints.findIndex((checkpoint) => checkpoint.step === step);
+  if (at < 0) {
+    throw new RangeError(
+      `Cannot find what appears at step ${step}: expected one of ` +
+        checkpoints.map((checkpoint) => checkpoint.step).join(", "),
+    );
+  }
+  const isPresent = checkpoints.map(({ match }) => distances(match).map((d) => +(d < threshold)));
+  return Array.from({ length: nFeatures }, (_, feature) => feature).filter((feature) =>
+    isPresent.every((present, c) => present[feature] === +(c >= at))
+  );
+}
+
+/**
+ * Features in the order of the notebook's matrix: by the sum of their distances, no match being 1.
+ *
+ * @param summary A matched sweep.
+ * @returns Features of the reference; the most stable first, ties by index: `[F]`.
+ */
+export function featuresByStability({ checkpoints, nFeatures }: Summary): Uint32Array {
+  const total = new Float64Array(nFeatures);
+  for (const { match } of checkpoints) {
+    distances(match).forEach((d, feature) => total[feature] += Number.isNaN(d) ? 1 : d);
+  }
+  return Uint32Array.from(total.keys()).sort((a, b) => total[a] - total[b] || a - b);
+}
