@@ -197,18 +197,17 @@ export async function writeFile<T>(
     return openSync(beside, "w");
   });
   try {
-    const result = await fill({
-      write: (bytes) => orRefuseSync(path, () => writeAll(file, bytes)),
-    });
-    closeSync(file);
+    let result: T;
+    try {
+      result = await fill({
+        write: (bytes) => orRefuseSync(path, () => writeAll(file, bytes)),
+      });
+    } finally {
+      closeSync(file);
+    }
     await orRefuse(path, () => rename(beside, path));
     return result;
   } catch (error) {
-    try {
-      closeSync(file);
-    } catch {
-      // Already closed: the rename failed.
-    }
     await rm(beside, { force: true });
     throw error;
   }

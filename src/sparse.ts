@@ -147,3 +147,58 @@ export function columnSums(
   }
   return { counts, squares };
 }
+
+/**
+ * Some consecutive rows.
+ *
+ * @param matrix A matrix `[R, C]`.
+ * @param from The first row.
+ * @param to One past the last row.
+ * @returns The rows; entries are shared, not copied.
+ */
+export function sliceRows(
+  { nCols, offsets, columns, values }: Sparse,
+  from: number,
+  to: number,
+): Sparse {
+  const [first, last] = [offsets[from], offsets[to]];
+  return {
+    nRows: to - from,
+    nCols,
+    offsets: offsets.subarray(from, to + 1).map((offset) => offset - first),
+    columns: columns.subarray(first, last),
+    values: values.subarray(first, last),
+  };
+}
+
+/**
+ * Joins matrices, one below the other.
+ *
+ * @param parts Matrices of the same width; at least one.
+ * @returns All their rows, in order.
+ *
+ * @example Cutting and joining
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const matrix = sparsify(new Float32Array([0, 2, 3, 0, 1, 1]), 2);
+ *
+ * assert.deepEqual(concatenate([sliceRows(matrix, 0, 1), sliceRows(matrix, 1, 3)]), matrix);
+ * ```
+ */
+export function concatenate(parts: readonly Sparse[]): Sparse {
+  const nRows = parts.reduce((sum, part) => sum + part.nRows, 0);
+  const nnz = parts.reduce((sum, part) => sum + part.columns.length, 0);
+  const { nCols } = parts[0];
+  const offsets = new Uint32Array(nRows + 1);
+  const columns = indexArray(nCols, nnz);
+  const values = new Float32Array(nnz);
+  let [row, entry] = [0, 0];
+  for (const part of parts) {
+    for (let r = 0; r < part.nRows; r++) offsets[++row] = entry + part.offsets[r + 1];
+    columns.set(part.columns, entry);
+    values.set(part.values, entry);
+    entry += part.columns.length;
+  }
+  return { nRows, nCols, offsets, columns, values };
+}

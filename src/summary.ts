@@ -7,36 +7,8 @@
  */
 
 import type { Match } from "./match.ts";
-
-/** How good an SAE is on the tokens of the sweep. */
-export interface Quality {
-  /** Tokens on which features were counted. */
-  readonly nTokens: number;
-  /** Features of the SAE. */
-  readonly dSae: number;
-  /** Mean number of features that fire on a token. */
-  readonly l0: number;
-  /** Mean sum of activations on a token. */
-  readonly l1: number;
-  /** Mean squared error of the reconstruction, summed over d_model. */
-  readonly mse: number;
-  /** 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖², x̄ being the mean over the tokens. */
-  readonly explainedVariance: number;
-  /** Features that never fire. */
-  readonly nDead: number;
-  /** Features that fire on more than a tenth of the tokens. */
-  readonly nDense: number;
-}
-
-/** Losses of the SAE's training, as the sweep file gives them. */
-export interface Losses {
-  /** mse + coefficient · l1, as trained. */
-  readonly overall?: number;
-  /** Sparsity loss. */
-  readonly l1?: number;
-  /** Reconstruction loss. */
-  readonly mse?: number;
-}
+import type { Quality } from "./quality.ts";
+import type { Losses } from "./sweep.ts";
 
 /** One checkpoint of a summary. */
 export interface CheckpointSummary {
@@ -137,31 +109,41 @@ export function histogram(
 }
 
 /**
- * Features that are absent at every checkpoint before a step, and present at that step and at
- * every later one. Absent means no match nearer than the threshold; a dead feature is absent.
+ * The step at which each feature appears: it is present at that step and at every later one, and
+ * absent at every one before. Present means a match nearer than the threshold; a dead feature is
+ * absent.
+ *
+ * @param summary A matched sweep.
+ * @param threshold Distance that the match of a present feature is strictly below.
+ * @returns Steps; -1 where a feature comes and goes, or is not there at the last step: `[F]`.
+ */
+export function appearances({ checkpoints, nFeatures }: Summary, threshold = 0.5): Int32Array {
+  const isPresent = checkpoints.map(({ match }) => distances(match).map((d) => +(d < threshold)));
+  return Int32Array.from({ length: nFeatures }, (_, feature) => {
+    const first = isPresent.findIndex((present) => present[feature] === 1);
+    const stays = first >= 0 && isPresent.slice(first).every((present) => present[feature] === 1);
+    return stays ? checkpoints[first].step : -1;
+  });
+}
+
+/**
+ * The features that appear at a step; see {@linkcode appearances}.
  *
  * @param summary A matched sweep.
  * @param step Step of one of its checkpoints.
- * @param threshold Distance below which a feature is present.
+ * @param threshold Distance that the match of a present feature is strictly below.
  * @returns Features of the reference, ascending.
  * @throws {RangeError} If no checkpoint has this step.
  */
-export function appearingFeatures(
-  { checkpoints, nFeatures }: Summary,
-  step: number,
-  threshold = 0.5,
-): number[] {
-  const at = checkpoints.findIndex((checkpoint) => checkpoint.step === step);
-  if (at < 0) {
+export function appearingFeatures(summary: Summary, step: number, threshold = 0.5): number[] {
+  const steps = summary.checkpoints.map((checkpoint) => checkpoint.step);
+  if (!steps.includes(step)) {
     throw new RangeError(
-      `Cannot find what appears at step ${step}: expected one of ` +
-        checkpoints.map((checkpoint) => checkpoint.step).join(", "),
+      `Cannot find what appears at step ${step}: expected one of ${steps.join(", ")}, got ${step}`,
     );
   }
-  const isPresent = checkpoints.map(({ match }) => distances(match).map((d) => +(d < threshold)));
-  return Array.from({ length: nFeatures }, (_, feature) => feature).filter((feature) =>
-    isPresent.every((present, c) => present[feature] === +(c >= at))
-  );
+  const at = appearances(summary, threshold);
+  return Array.from(at.keys()).filter((feature) => at[feature] === step);
 }
 
 /**

@@ -1,0 +1,169 @@
+/**
+ * The matches of every checkpoint of a sweep with its reference, from activations to a summary.
+ *
+ * @module
+ */
+
+import { type ActivationInfo, readActivationInfo, readActivations } from "./activation_table.ts";
+import { DataError } from "./errors.ts";
+import { exists, openFile, writeFile } from "./files.ts";
+import { decoderCosines, type Match, matchFeatures } from "./match.ts";
+import { readMatch, readMatchInfo, writeMatch, writeReverse } from "./match_table.ts";
+import type { Quality } from "./quality.ts";
+import { readSae } from "./sae.ts";
+import type { Sparse } from "./sparse.ts";
+import type { CheckpointSummary, Summary } from "./summary.ts";
+import { writeFeatures, writeSummary } from "./summary_table.ts";
+import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
+
+/** What can be changed about the match of a sweep. */
+export interface MatchSweepOptions {
+  /** Steps to match, beside the reference; all if left out. */
+  readonly steps?: readonly number[];
+  /** Whether to make finished files again. */
+  readonly force?: boolean;
+  /** Told when a checkpoint is done, or was done already. */
+  readonly onDone?: (summary: CheckpointSummary, wasThere: boolean) => void;
+}
+
+/**
+ * Matches the features of the reference with those of every checkpoint.
+ *
+ * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, `summary.arrow` and `features.arrow`.
+ *
+ * Holds the activations of two checkpoints: 12 to 16 bytes an activation.
+ *
+ * @param sweep The sweep.
+ * @param out The folder that {@linkcode extractSweep} wrote in.
+ * @param options What can be changed.
+ * @returns The matched sweep.
+ * @throws {DataError} If activations are missing, broken, or of other tokens than the reference's.
+ */
+export async function matchSweep(
+  sweep: Sweep,
+  out: string,
+  { steps, force = false, onDone }: MatchSweepOptions = {},
+): Promise<Summary> {
+  const wanted = checkpointsAt(sweep, steps && [...steps, sweep.reference]);
+  const reference = wanted.find(({ step }) => step === sweep.reference)!;
+  const activationsOf = (step: number) => openFile(`${out}/activations/step${step}.arrow`);
+  const info = await describedBy(out, reference);
+  const decoder = (await readSae(reference.sae.path)).decoder;
+  let rows: Sparse | undefined; // read when the first match needs it
+
+  const checkpoints: CheckpointSummary[] = [];
+  for (const checkpoint of wanted) {
+    const { step, losses } = checkpoint;
+    const other = await describedBy(out, checkpoint);
+    checkSame(info, other, out);
+    const fingerprint = `${info.fingerprint}+${other.fingerprint}`;
+    const paths = [`${out}/matches/step${step}.arrow`, `${out}/reverse/step${step}.arrow`] as const;
+
+    const found = await finished(paths, fingerprint, force);
+    let match = found?.match;
+    let decoderCosine = found?.decoderCosine;
+    if (match === undefined || decoderCosine === undefined) {
+      rows ??= (await readActivations(await activationsOf(sweep.reference))).rows;
+      const target = step === sweep.reference
+        ? rows
+        : (await readActivations(await activationsOf(step))).rows;
+      match = matchFeatures(rows, target);
+      decoderCosine = decoderCosines(
+        match.best,
+        decoder,
+        (await readSae(checkpoint.sae.path)).decoder,
+      );
+      const about = {
+        format: 1,
+        step,
+        reference: sweep.reference,
+        n_tokens: info.n_tokens,
+        fingerprint,
+      } as const;
+      await writeBoth(paths, match, decoderCosine, about);
+    }
+    checkpoints.push({ step, losses, match, decoderCosine, quality: qualityOf(other) });
+    onDone?.(checkpoints.at(-1)!, found !== undefined);
+  }
+
+  const summary: Summary = {
+    name: sweep.name,
+    hook: info.hook,
+    centred: info.centred,
+    reference: sweep.reference,
+    nFeatures: info.d_sae,
+    checkpoints,
+  };
+  await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
+  await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary));
+  return summary;
+}
+
+async function describedBy(out: string, { step }: Checkpoint): Promise<ActivationInfo> {
+  const path = `${out}/activations/step${step}.arrow`;
+  if (!await exists(path)) {
+    throw new DataError("match", {
+      where: `step ${step} in ${out}`,
+      expected: path,
+      got: "nothing there",
+      fix: "run `deno task activations` with the same --sweep and --out first",
+    });
+  }
+  return await readActivationInfo(await openFile(path));
+}
+
+function checkSame(reference: ActivationInfo, other: ActivationInfo, out: string): void {
+  for (const key of ["n_tokens", "context_size", "hook", "threshold", "centred"] as const) {
+    if (reference[key] === other[key]) continue;
+    throw new DataError("match", {
+      where: `step ${other.step} with step ${reference.step} in ${out}`,
+      expected: `${key} ${reference[key]}`,
+      got: `${other[key]}`,
+      fix: "extract both with the same options",
+    });
+  }
+}
+
+async function finished(
+  [forward, reverse]: readonly [string, string],
+  fingerprint: string,
+  force: boolean,
+): Promise<{ readonly match: Match; readonly decoderCosine: Float32Array } | undefined> {
+  if (force || !await exists(forward) || !await exists(reverse)) return undefined;
+  for (const path of [forward, reverse]) {
+    const info = await readMatchInfo(await openFile(path));
+    if (info.fingerprint !== fingerprint) {
+      throw new DataError("reuse", {
+        where: path,
+        expected: `a file made from inputs ${fingerprint}`,
+        got: `one made from ${info.fingerprint}`,
+        fix: "use another --out, or --force to make it again",
+      });
+    }
+  }
+  return await readMatch(await openFile(forward), await openFile(reverse));
+}
+
+async function writeBoth(
+  [forward, reverse]: readonly [string, string],
+  match: Match,
+  decoderCosine: Float32Array,
+  info: Parameters<typeof writeReverse>[2],
+): Promise<void> {
+  await writeFile(forward, (sink) => writeMatch(sink, match, decoderCosine, info));
+  await writeFile(reverse, (sink) => writeReverse(sink, match, info));
+}
+
+function qualityOf(info: ActivationInfo): Quality {
+  return {
+    nTokens: info.n_tokens,
+    dSae: info.d_sae,
+    nMeasured: info.n_measured,
+    l0: info.l0,
+    l1: info.l1,
+    mse: info.mse,
+    explainedVariance: info.explained_variance,
+    nDead: info.n_dead,
+    nDense: info.n_dense,
+  };
+}

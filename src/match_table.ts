@@ -1,0 +1,142 @@
+/**
+ * The matches of a checkpoint on disk: one file a side.
+ *
+ * S = features of the reference, T = features of the checkpoint.
+ *
+ * @module
+ */
+
+import { openTable, writeTable } from "./arrow.ts";
+import { DataError } from "./errors.ts";
+import type { ByteSink, ByteSource } from "./files.ts";
+import { inDegrees, type Match, mutualMatches } from "./match.ts";
+import { readInfo, type TableInfo } from "./metadata.ts";
+
+/** What a match file says of itself, as JSON under the key `match` of its schema. */
+export interface MatchInfo extends TableInfo {
+  /** Step of the checkpoint. */
+  readonly step: number;
+  /** Step of the reference. */
+  readonly reference: number;
+  /** Tokens on which the two were compared. */
+  readonly n_tokens: number;
+}
+
+const matchTypes = {
+  feature: "uint32",
+  match: "uint32?",
+  cosine: "float32?",
+  runner_up: "uint32?",
+  runner_up_cosine: "float32?",
+  mutual: "bool",
+  in_degree: "uint32",
+  decoder_cosine: "float32?",
+  dead: "bool",
+  n_active: "uint32",
+} as const;
+
+const reverseTypes = {
+  feature: "uint32",
+  match: "uint32?",
+  cosine: "float32?",
+  in_degree: "uint32",
+  dead: "bool",
+  n_active: "uint32",
+} as const;
+
+/**
+ * Writes a match: one row a feature of the reference.
+ *
+ * @param sink Where the bytes go.
+ * @param match The match.
+ * @param decoderCosine Decoder cosine of every match: `[S]`.
+ * @param info What it is.
+ */
+export function writeMatch(
+  sink: ByteSink,
+  match: Match,
+  decoderCosine: Float32Array,
+  info: MatchInfo,
+): void {
+  const degrees = inDegrees(match);
+  writeTable(sink, matchTypes, {
+    feature: { values: Uint32Array.from(match.best.keys()) },
+    match: { values: match.best },
+    cosine: { values: match.cosine },
+    runner_up: { values: match.runnerUp },
+    runner_up_cosine: { values: match.runnerUpCosine },
+    mutual: { values: mutualMatches(match) },
+    in_degree: { values: Uint32Array.from(match.best, (j) => j < 0 ? 0 : degrees[j]) },
+    decoder_cosine: { values: decoderCosine },
+    dead: { values: match.sourceCounts.map((n) => n === 0 ? 1 : 0) },
+    n_active: { values: match.sourceCounts },
+  }, { match: JSON.stringify(info) });
+}
+
+/**
+ * Writes the other side of a match: one row a feature of the checkpoint.
+ *
+ * @param sink Where the bytes go.
+ * @param match The match.
+ * @param info What it is.
+ */
+export function writeReverse(sink: ByteSink, match: Match, info: MatchInfo): void {
+  writeTable(sink, reverseTypes, {
+    feature: { values: Uint32Array.from(match.reverse.keys()) },
+    match: { values: match.reverse },
+    cosine: { values: match.reverseCosine },
+    in_degree: { values: inDegrees(match) },
+    dead: { values: match.targetCounts.map((n) => n === 0 ? 1 : 0) },
+    n_active: { values: match.targetCounts },
+  }, { match: JSON.stringify(info) });
+}
+
+/**
+ * Reads what a match file says of itself.
+ *
+ * @param source The file.
+ * @returns Its description.
+ * @throws {DataError} If it is not a match file of this format.
+ */
+export function readMatchInfo(source: ByteSource): Promise<MatchInfo> {
+  return readInfo<MatchInfo>(source, "match", ["step", "reference", "n_tokens"]);
+}
+
+/**
+ * Reads both sides of a match.
+ *
+ * @param forward The file that {@linkcode writeMatch} wrote.
+ * @param reverse The file that {@linkcode writeReverse} wrote.
+ * @returns The match, and its decoder cosines.
+ * @throws {DataError} If a file is broken.
+ */
+export async function readMatch(
+  forward: ByteSource,
+  reverse: ByteSource,
+): Promise<{ readonly match: Match; readonly decoderCosine: Float32Array }> {
+  const of = await readColumns(forward, Object.keys(matchTypes));
+  const back = await readColumns(reverse, Object.keys(reverseTypes));
+  return {
+    match: {
+      best: Int32Array.from(of.match),
+      cosine: Float32Array.from(of.cosine),
+      runnerUp: Int32Array.from(of.runner_up),
+      runnerUpCosine: Float32Array.from(of.runner_up_cosine),
+      reverse: Int32Array.from(back.match),
+      reverseCosine: Float32Array.from(back.cosine),
+      sourceCounts: Uint32Array.from(of.n_active),
+      targetCounts: Uint32Array.from(back.n_active),
+    },
+    decoderCosine: Float32Array.from(of.decoder_cosine),
+  };
+}
+
+async function readColumns(
+  source: ByteSource,
+  names: readonly string[],
+): Promise<Record<string, ArrayLike<number>>> {
+  for await (const batch of (await openTable(source)).batches()) {
+    return Object.fromEntries(names.map((name) => [name, batch.column(name)]));
+  }
+  throw new DataError("read", { where: source.name, expected: "a batch of rows", got: "none" });
+}

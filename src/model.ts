@@ -1,0 +1,72 @@
+/**
+ * A language model's folder, of any known architecture, to its graph.
+ *
+ * @module
+ */
+
+import { DataError, show } from "./errors.ts";
+import { type ByteSource, openFile, readJsonObject } from "./files.ts";
+import { neoxGraph, parseNeoxConfig } from "./gpt_neox.ts";
+import type { Hook } from "./hooks.ts";
+import type { Builder, Value } from "./onnx.ts";
+import { readWeights, type Weights } from "./weights.ts";
+
+/** Where the graph of a model stops, and in what form. */
+export interface HookOptions {
+  /** Positions of every sequence, T. */
+  readonly length: number;
+  /** The place to read. */
+  readonly hook: Hook;
+  /** Whether values come as TransformerLens' default loading gives them: centred over d_model. */
+  readonly isProcessed: boolean;
+}
+
+/** A language model on disk. */
+export interface Model {
+  /** Its folder. */
+  readonly where: string;
+  /** Token ids are below it. */
+  readonly vocabulary: number;
+  /** Its config.json. */
+  readonly config: ByteSource;
+  /** Its tensors. */
+  readonly weights: Weights;
+  /** Adds the model up to a hook: token ids int32 `[B, T]` to values `[B·T, d]`. */
+  readonly graph: (b: Builder, tokens: Value, options: HookOptions) => Value;
+}
+
+type Config = Readonly<Record<string, unknown>>;
+
+const architectures: Readonly<
+  Record<string, (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "graph">>
+> = {
+  gpt_neox: (json, weights) => {
+    const config = parseNeoxConfig(json, `${weights.where}/config.json`);
+    return {
+      vocabulary: config.vocabulary,
+      graph: (b, tokens, options) => neoxGraph(b, tokens, { config, weights, ...options }),
+    };
+  },
+};
+
+/**
+ * Reads a model's folder in the Hugging Face layout: config.json and weights.
+ *
+ * @param folder Where it is.
+ * @returns The model; no weight has been read yet.
+ * @throws {DataError} If the architecture is unknown, or a file is missing or broken.
+ */
+export async function readModel(folder: string): Promise<Model> {
+  const source = await openFile(`${folder}/config.json`);
+  const config = await readJsonObject(source);
+  const name = config.model_type;
+  if (typeof name !== "string" || !Object.hasOwn(architectures, name)) {
+    throw new DataError("read model", {
+      where: folder,
+      expected: `model_type ${Object.keys(architectures).join(", ")}`,
+      got: show(name),
+    });
+  }
+  const weights = await readWeights(folder);
+  return { where: folder, config: source, weights, ...architectures[name](config, weights) };
+}

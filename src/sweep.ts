@@ -1,0 +1,274 @@
+/**
+ * The sweep file: which checkpoints of a language model, with which SAEs, on which tokens.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { DataError, show } from "./errors.ts";
+import { openFile, readJsonObject, resolveFrom } from "./files.ts";
+import { parseSaeConfig, type SaeConfig } from "./sae.ts";
+
+/** A path as the sweep file writes it, and where it is. */
+export interface NamedPath {
+  /** As written. */
+  readonly name: string;
+  /** Resolved against the folder of the sweep file. */
+  readonly path: string;
+}
+
+/** Losses of an SAE's training, as the sweep file gives them. */
+export interface Losses {
+  /** mse + coefficient · l1, as trained. */
+  readonly overall?: number;
+  /** Sparsity loss. */
+  readonly l1?: number;
+  /** Reconstruction loss. */
+  readonly mse?: number;
+}
+
+/** One step of the language model's training, and the SAE trained there. */
+export interface Checkpoint {
+  /** Training step of the language model. */
+  readonly step: number;
+  /** Folder of the language model. */
+  readonly model: NamedPath;
+  /** Folder of the SAE. */
+  readonly sae: NamedPath;
+  /** From training, where known. */
+  readonly losses: Losses;
+}
+
+/** A sweep file, read and checked. */
+export interface Sweep {
+  /** The file. */
+  readonly where: string;
+  /** What to call it on pages. */
+  readonly name: string;
+  /** The token file, and the column or tensor in it. */
+  readonly tokens: NamedPath & { readonly column: string };
+  /** tokenizer.json, for the text of tokens. */
+  readonly tokenizer: NamedPath | undefined;
+  /** In order of step. */
+  readonly checkpoints: readonly Checkpoint[];
+  /** Step of the checkpoint whose features are followed. */
+  readonly reference: number;
+  /** Whether the mean over d_model is removed; "auto" asks the SAE. */
+  readonly center: boolean | "auto";
+  /** Another SAE of the reference's model, trained from another seed: the best that can be expected. */
+  readonly ceiling: Checkpoint | undefined;
+}
+
+/** The training steps at which Pythia was saved, by index. */
+export const pythiaSteps: readonly number[] = [
+  0,
+  ...Array.from({ length: 10 }, (_, i) => 2 ** i),
+  ...Array.from({ length: 143 }, (_, i) => 1000 * (i + 1)),
+];
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a sweep file.
+ *
+ * Unknown keys are refused, since a misspelt one would silently change what is compared.
+ *
+ * @param path The file.
+ * @returns The sweep, its checkpoints in order of step. A step left out is taken from the SAE's
+ *   `checkpoint_index` in Pythia's schedule.
+ * @throws {DataError} If a key is missing, unknown or of another type, or two checkpoints have a step.
+ */
+export async function readSweep(path: string): Promise<Sweep> {
+  const json = await readJsonObject(await openFile(path));
+  const at = fieldsOf(json, path, "", [
+    "name",
+    "tokens",
+    "tokenizer",
+    "checkpoints",
+    "reference",
+    "center",
+    "ceiling",
+  ]);
+  const folder = dirname(path);
+  const named = (name: string): NamedPath => ({ name, path: resolveFrom(folder, name) });
+
+  const tokens = fieldsOf(at.object("tokens"), path, "tokens.", ["path", "column"]);
+  const checkpoint = async (
+    value: unknown,
+    prefix: string,
+    model?: NamedPath,
+  ): Promise<Checkpoint> => {
+    const of = fieldsOf(asObject(value, path, prefix), path, `${prefix}.`, [
+      "step",
+      "model",
+      "sae",
+      "losses",
+    ]);
+    const losses = fieldsOf(of.object("losses", {}), path, `${prefix}.losses.`, [
+      "overall",
+      "l1",
+      "mse",
+    ]);
+    const sae = named(of.string("sae"));
+    return {
+      step: of.count("step", undefined) ?? await stepOf(sae.path, path, prefix),
+      model: model && of.string("model", "") === "" ? model : named(of.string("model")),
+      sae,
+      losses: losses.numbers(),
+    };
+  };
+
+  const list = json.checkpoints;
+  if (!Array.isArray(list) || list.length === 0) {
+    refuse(path, "checkpoints", "a list of at least one", list);
+  }
+  const checkpoints: Checkpoint[] = [];
+  for (const [i, value] of list.entries()) {
+    checkpoints.push(await checkpoint(value, `checkpoints[${i}]`));
+  }
+  checkpoints.sort((a, b) => a.step - b.step);
+  const twice = checkpoints.find(({ step }, i) => step === checkpoints[i + 1]?.step);
+  if (twice) refuse(path, "checkpoints", "each step once", `step ${twice.step} twice`);
+
+  const reference = at.count("reference", undefined) ?? checkpoints.at(-1)!.step;
+  const referred = checkpoints.find(({ step }) => step === reference);
+  if (referred === undefined) {
+    refuse(
+      path,
+      "reference",
+      `one of ${checkpoints.map(({ step }) => step).join(", ")}`,
+      reference,
+    );
+  }
+  const center = json.center ?? "auto";
+  if (center !== "auto" && typeof center !== "boolean") {
+    refuse(path, "center", '"auto", true or false', center);
+  }
+  return {
+    where: path,
+    name: at.string("name", "sweep"),
+    tokens: { ...named(tokens.string("path")), column: tokens.string("column", "input_ids") },
+    tokenizer: json.tokenizer === undefined ? undefined : named(at.string("tokenizer")),
+    checkpoints,
+    reference,
+    center,
+    ceiling: json.ceiling === undefined
+      ? undefined
+      : await checkpoint(json.ceiling, "ceiling", referred.model),
+  };
+}
+
+async function stepOf(sae: string, where: string, prefix: string): Promise<number> {
+  const cfg = await openFile(`${sae}/cfg.json`);
+  const index = parseSaeConfig(await readJsonObject(cfg), cfg.name).checkpointIndex;
+  const step = index === undefined ? undefined : pythiaSteps[index];
+  if (step === undefined) {
+    throw new DataError("find", {
+      where: `"${prefix}.step" in ${where}`,
+      expected: `a step, or a checkpoint_index below ${pythiaSteps.length} in ${cfg.name}`,
+      got: index === undefined ? "neither" : `index ${index}`,
+    });
+  }
+  return step;
+}
+
+// Reads the members of one object, checking names and types.
+function fieldsOf(json: Json, where: string, prefix: string, known: readonly string[]) {
+  for (const key of Object.keys(json)) {
+    if (!known.includes(key)) refuse(where, `${prefix}${key}`, known.join(", "), "another key");
+  }
+  return {
+    string(key: string, fallback?: string): string {
+      const value = json[key] ?? fallback;
+      if (typeof value !== "string") refuse(where, prefix + key, "text", value);
+      return value;
+    },
+    count(key: string, fallback?: number): number | undefined {
+      const value = json[key] ?? fallback;
+      if (value === undefined) return undefined;
+      if (!Number.isSafeInteger(value) || (value as number) < 0) {
+        refuse(where, prefix + key, "a count", value);
+      }
+      return value as number;
+    },
+    object(key: string, fallback?: Json): Json {
+      return asObject(json[key] ?? fallback, where, prefix + key);
+    },
+    numbers(): Record<string, number> {
+      for (const [key, value] of Object.entries(json)) {
+        if (typeof value !== "number") refuse(where, prefix + key, "a number", value);
+      }
+      return json as Record<string, number>;
+    },
+  };
+}
+
+function asObject(value: unknown, where: string, key: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    refuse(where, key, "an object", value);
+  }
+  return value as Json;
+}
+
+function refuse(where: string, key: string, expected: string, got: unknown): never {
+  throw new DataError("read", {
+    where: `"${key}" in ${where}`,
+    expected,
+    got: got === "another key" ? got : show(got),
+  });
+}
+
+/**
+ * The checkpoints of some steps.
+ *
+ * @param sweep The sweep.
+ * @param steps Which; all if left out.
+ * @returns Them, in order of step.
+ * @throws {DataError} If there is no checkpoint of a step.
+ */
+export function checkpointsAt(sweep: Sweep, steps?: readonly number[]): readonly Checkpoint[] {
+  if (steps === undefined) return sweep.checkpoints;
+  for (const step of steps) {
+    if (!sweep.checkpoints.some((checkpoint) => checkpoint.step === step)) {
+      throw new DataError("find", {
+        where: `step ${step} in ${sweep.where}`,
+        expected: `one of ${sweep.checkpoints.map((checkpoint) => checkpoint.step).join(", ")}`,
+        got: `${step}`,
+      });
+    }
+  }
+  return sweep.checkpoints.filter(({ step }) => steps.includes(step));
+}
+
+/** What all checkpoints of a sweep have in common. */
+export type Agreement = Pick<SaeConfig, "hook" | "contextSize">;
+
+/**
+ * Reads the cfg.json of every SAE of a sweep, and checks that they read the same place.
+ *
+ * @param sweep The sweep.
+ * @returns Their hook and context size.
+ * @throws {DataError} If two differ, or one cannot be read.
+ */
+export async function agreeOnHook(sweep: Sweep): Promise<Agreement> {
+  let first: (Agreement & { readonly where: string }) | undefined;
+  for (const { sae } of [...sweep.checkpoints, ...(sweep.ceiling ? [sweep.ceiling] : [])]) {
+    const source = await openFile(`${sae.path}/cfg.json`);
+    const { hook, contextSize } = parseSaeConfig(await readJsonObject(source), source.name);
+    first ??= { hook, contextSize, where: source.name };
+    const differs = hook.name !== first.hook.name
+      ? [`hook ${first.hook.name}`, hook.name]
+      : contextSize !== first.contextSize
+      ? [`context_size ${first.contextSize}`, `${contextSize}`]
+      : undefined;
+    if (differs) {
+      throw new DataError("compare", {
+        where: source.name,
+        expected: `${differs[0]} as in ${first.where}`,
+        got: differs[1],
+        fix: "put SAEs of one hook and context size in a sweep",
+      });
+    }
+  }
+  return { hook: first!.hook, contextSize: first!.contextSize };
+}

@@ -1,0 +1,300 @@
+/**
+ * The tokens of a sweep: rows of ids from a file, cut to the context.
+ *
+ * Rows count from 0 in messages, in file order. Only as many are read as the tokens asked for need;
+ * of Parquet the unit is a row group, of which all rows are decoded unless the file has an index.
+ *
+ * @module
+ */
+
+import type { RecordBatchReader } from "npm:apache-arrow@21.2.0";
+import { DataError, show } from "./errors.ts";
+import type { ByteSource } from "./files.ts";
+import { readNpyEntry } from "./npy.ts";
+import {
+  type Dtype,
+  getEntry,
+  readEntries,
+  showShape,
+  sliceRows,
+  type TensorEntry,
+} from "./safetensors.ts";
+
+/** What to take of a token file. */
+export interface TokenOptions {
+  /** The column of a table, the key of a JSON object, or the tensor: "input_ids" if left out. */
+  readonly column?: string;
+  /** Ids of a sequence, T: a row may be longer, and is cut. */
+  readonly contextSize: number;
+  /** How many tokens to take, N; fewer are taken if the file has fewer. */
+  readonly totalTokens: number;
+}
+
+/** Sequences of equal length. */
+export interface Tokens {
+  /** Ids of a sequence, T. */
+  readonly contextSize: number;
+  /** Number of sequences, S. */
+  readonly nSequences: number;
+  /** The first so many count; those after them only complete the last sequence. */
+  readonly nTokens: number;
+  /** Ids `[S, T]`. */
+  readonly ids: Int32Array;
+}
+
+interface Wanted {
+  readonly column: string;
+  readonly contextSize: number;
+  readonly nRows: number;
+}
+
+// Rows in file order, of which no more are taken than wanted.
+type Rows = AsyncGenerator<unknown>;
+type ReadRows = (source: ByteSource, wanted: Wanted) => Rows;
+
+const formats: ReadonlyMap<string, readonly [expected: string, read: ReadRows]> = new Map([
+  [".parquet", ["a Parquet file", parquetRows]],
+  [".arrow", ["an uncompressed Arrow file", arrowRows]],
+  [".feather", ["an uncompressed Arrow file", arrowRows]],
+  [".ipc", ["an uncompressed Arrow file", arrowRows]],
+  [".jsonl", ["UTF-8 text", jsonRows]],
+  [".npy", ["a .npy file", npyRows]],
+  [".safetensors", ["a safetensors file", safetensorsRows]],
+]);
+
+/**
+ * Reads the tokens of a file.
+ *
+ * No token is added, none is left out: a row that is not long enough is an error, since a padded
+ * context would count tokens that are not there.
+ *
+ * @param source Rows of ids: .parquet, .arrow, .feather or .ipc (uncompressed; file or stream) with
+ * a column of lists; .jsonl of arrays, or of objects with one; .npy or .safetensors `[rows, ids]`.
+ * @param options What to take.
+ * @returns The first rows, each cut to the context, and of them the first `totalTokens`.
+ * @throws {RangeError} If a size is not a positive integer.
+ * @throws {DataError} If the file has no rows, a row is shorter than the context, or an id is not an
+ * integer from 0 to 2^31 - 1.
+ *
+ * @example Five tokens in sequences of three
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { bytesInMemory } from "./files.ts";
+ *
+ * const lines = new TextEncoder().encode("[1, 2, 3, 4]\n[5, 6, 7, 8]\n[9]\n");
+ * const source = bytesInMemory("tokens.jsonl", lines);
+ * const { ids, nTokens } = await readTokens(source, { contextSize: 3, totalTokens: 5 });
+ *
+ * assert.deepEqual([...ids], [1, 2, 3, 5, 6, 7]);
+ * assert.equal(nTokens, 5);
+ * ```
+ */
+export async function readTokens(
+  source: ByteSource,
+  { column = "input_ids", contextSize, totalTokens }: TokenOptions,
+): Promise<Tokens> {
+  for (const [name, size] of Object.entries({ contextSize, totalTokens })) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new RangeError(
+        `Cannot read tokens with ${name} ${size}: it must be a positive integer`,
+      );
+    }
+  }
+  const extension = /\.[^./\\]*$/.exec(source.name)?.[0].toLowerCase() ?? "";
+  const format = formats.get(extension);
+  if (format === undefined) {
+    const expected = `a name that ends in ${[...formats.keys()].join(", ")}`;
+    throw tokenError(source.name, expected, show(extension));
+  }
+
+  const [expected, readRows] = format;
+  const nRows = Math.ceil(totalTokens / contextSize);
+  const rows: Int32Array[] = [];
+  try {
+    for await (const row of readRows(source, { column, contextSize, nRows })) {
+      const ids = toIds(row, contextSize, `row ${rows.length} in ${source.name}`);
+      if (rows.push(ids) === nRows) break;
+    }
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    throw tokenError(source.name, expected, show((cause as Error).message), { cause });
+  }
+  if (rows.length === 0) throw tokenError(source.name, "at least one row", "none");
+
+  const ids = new Int32Array(rows.length * contextSize);
+  rows.forEach((row, sequence) => ids.set(row, sequence * contextSize));
+  return { contextSize, nSequences: rows.length, nTokens: Math.min(totalTokens, ids.length), ids };
+}
+
+function tokenError(
+  where: string,
+  expected: string,
+  got: string,
+  { fix = "", ...options }: ErrorOptions & { fix?: string } = {},
+): DataError {
+  return new DataError("read tokens of", { where, expected, got, fix }, options);
+}
+
+// The first ids of a row, checked.
+function toIds(row: unknown, contextSize: number, where: string): Int32Array {
+  if (!Array.isArray(row) && !ArrayBuffer.isView(row)) {
+    throw tokenError(where, "a list of ids", show(row));
+  }
+  const values = row as unknown as ArrayLike<unknown>;
+  if (values.length < contextSize) {
+    throw tokenError(where, `at least ${contextSize} ids`, `${values.length}`, {
+      fix: "join texts into rows that fill the context",
+    });
+  }
+  const ids = new Int32Array(contextSize);
+  for (let i = 0; i < contextSize; i++) {
+    const value = values[i];
+    const id = typeof value === "bigint" ? Number(value) : value as number;
+    if (!Number.isInteger(id) || id < 0 || id > 0x7fffffff) {
+      throw tokenError(where, "ids from 0 to 2147483647", `${show(value)} at ${i}`);
+    }
+    ids[i] = id;
+  }
+  return ids;
+}
+
+function checkColumn(names: readonly string[], column: string, where: string): void {
+  if (!names.includes(column)) {
+    const some = names.slice(0, 5).map(show).join(", ") || "none";
+    const others = names.length > 5 ? ` and ${names.length - 5} more` : "";
+    throw tokenError(where, `column ${show(column)}`, some + others);
+  }
+}
+
+async function* parquetRows(source: ByteSource, { column, nRows }: Wanted): Rows {
+  const parquet = await import("npm:hyparquet@1.31.5");
+  const { compressors } = await import("npm:hyparquet-compressors@1.1.2");
+  const file = {
+    byteLength: source.byteLength,
+    // A broken file may ask for more than there is.
+    slice: async (start: number, end = source.byteLength) =>
+      (await source.read(start, Math.min(end, source.byteLength))).buffer,
+  };
+  const metadata = await parquet.parquetMetadataAsync(file);
+  const names = parquet.parquetSchema(metadata).children.map(({ element }) => element.name);
+  checkColumn(names, column, source.name);
+
+  const options = { file, metadata, columns: [column], compressors, useOffsetIndex: true };
+  let rowStart = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const rowEnd = Math.min(nRows, rowStart + Number(num_rows));
+    const rows = await parquet.parquetReadObjects({ ...options, rowStart, rowEnd });
+    for (const row of rows) yield row[column];
+    rowStart = rowEnd;
+  }
+}
+
+async function* arrowRows(source: ByteSource, { column, contextSize }: Wanted): Rows {
+  const arrow = await import("npm:apache-arrow@21.2.0");
+  // What apache-arrow takes for an open file: reads at a position, and a size.
+  const handle = {
+    fd: 0,
+    stat: () => Promise.resolve({ size: source.byteLength }),
+    close: () => Promise.resolve(),
+    async read(buffer: Uint8Array, offset: number, length: number, position: number) {
+      const bytes = await source.read(position, Math.min(source.byteLength, position + length));
+      buffer.set(bytes, offset);
+      return { bytesRead: bytes.length, buffer };
+    },
+  };
+  const reader: RecordBatchReader = await arrow.RecordBatchReader.from(handle as never);
+  await reader.open();
+  checkColumn(reader.schema.fields.map(({ name }) => name), column, source.name);
+  for await (const batch of reader) {
+    for (const row of batch.getChild(column)!) {
+      yield row?.get === undefined
+        ? row
+        : Array.from({ length: Math.min(row.length, contextSize) }, (_, i) => row.get(i));
+    }
+  }
+}
+
+async function* jsonRows(source: ByteSource, { column }: Wanted): Rows {
+  let row = 0;
+  for await (const line of lines(source)) {
+    if (line.trim() === "") continue;
+    const where = `row ${row++} in ${source.name}`;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (cause) {
+      throw tokenError(where, "JSON", show(line.slice(0, 40)), { cause });
+    }
+    if (value !== Object(value) || Array.isArray(value)) yield value;
+    else {
+      const object = value as Record<string, unknown>;
+      checkColumn(Object.keys(object), column, where);
+      yield object[column];
+    }
+  }
+}
+
+async function* lines(source: ByteSource): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rest = "";
+  for (let at = 0; at < source.byteLength; at += 1 << 20) {
+    const end = Math.min(source.byteLength, at + (1 << 20));
+    const text = decoder.decode(await source.read(at, end), { stream: end < source.byteLength });
+    const whole = (rest + text).split("\n");
+    rest = whole.pop()!;
+    yield* whole;
+  }
+  yield rest;
+}
+
+async function* npyRows(source: ByteSource, wanted: Wanted): Rows {
+  yield* tensorRows(await readNpyEntry(source), wanted);
+}
+
+async function* safetensorsRows(source: ByteSource, wanted: Wanted): Rows {
+  yield* tensorRows(getEntry(await readEntries(source), wanted.column, source.name), wanted);
+}
+
+// The wanted rows of a matrix of integers, from the disk in parts of 4 MiB or one row.
+async function* tensorRows(entry: TensorEntry, { nRows }: Wanted): Rows {
+  const { name, dtype, shape: [length, nCols], source } = entry;
+  const where = `${show(name)} in ${source.name}`;
+  const Values = integers[dtype];
+  if (Values === undefined) {
+    throw tokenError(where, `dtype ${Object.keys(integers).join(", ")}`, dtype);
+  }
+  if (entry.shape.length !== 2) {
+    throw tokenError(where, "a shape [rows, ids]", `shape ${showShape(entry.shape)}`);
+  }
+  const end = Math.min(nRows, length);
+  const step = Math.max(1, Math.floor((1 << 22) / (8 * nCols)));
+  for (let row = 0; row < end; row += step) {
+    const part = sliceRows(entry, row, Math.min(end, row + step));
+    const values = new Values((await source.read(part.start, part.end)).buffer);
+    for (let r = 0; r < part.shape[0]; r++) yield values.subarray(r * nCols, (r + 1) * nCols);
+  }
+}
+
+type Integers = { subarray(start: number, end: number): unknown };
+
+// deno-fmt-ignore
+const integers: { readonly [D in Dtype]?: new (bytes: ArrayBuffer) => Integers } = {
+  U8: Uint8Array, U16: Uint16Array, U32: Uint32Array, U64: BigUint64Array,
+  I8: Int8Array, I16: Int16Array, I32: Int32Array, I64: BigInt64Array,
+};
+
+/**
+ * Refuses ids that a model has no embedding for.
+ *
+ * @param tokens The tokens, those included that complete the last sequence: the model sees them.
+ * @param vocabSize Number of embeddings.
+ * @param where What to call the token file in a message.
+ * @throws {DataError} If an id is not below `vocabSize`.
+ */
+export function checkVocabulary(tokens: Tokens, vocabSize: number, where: string): void {
+  const { ids, contextSize: T } = tokens;
+  const at = ids.findIndex((id) => id >= vocabSize);
+  if (at === -1) return;
+  const place = `sequence ${Math.floor(at / T)}, position ${at % T} in ${where}`;
+  throw tokenError(place, `an id below ${vocabSize}`, `${ids[at]}`);
+}
