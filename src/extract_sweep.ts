@@ -20,7 +20,8 @@ import type { SourceFile } from "./metadata.ts";
 import { type Model, readModel } from "./model.ts";
 import type { Quality } from "./quality.ts";
 import { readSae, type Sae } from "./sae.ts";
-import { createEncoder, type Device } from "./session.ts";
+import type { Device } from "./device.ts";
+import { createEncoder } from "./session.ts";
 import {
   agreeOnHook,
   type Checkpoint,

@@ -53,7 +53,7 @@ export async function readNpyEntry(source: ByteSource): Promise<TensorEntry> {
   const descr = field("descr", "'([^']*)'") ?? show(header);
   const dtype = dtypes.get(descr)!;
   need(dtype !== undefined, `dtype ${[...dtypes.keys()].join(", ")}`, descr);
-  const dims = field("shape", "\\(([\\d, ]*)\\)")!;
+  const dims = field("shape", "\\(((?:\\d+,\\s*)*\\d*)\\)")!;
   const order = field("fortran_order", "(True|False)");
   need(dims !== undefined && order !== undefined, "a shape and an order", show(header));
 

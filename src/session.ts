@@ -6,14 +6,9 @@
 
 import { resolve } from "node:path";
 import type { InferenceSession } from "npm:onnxruntime-node@1.30.0";
+import { type Device, deviceFixes } from "./device.ts";
 import { DataError } from "./errors.ts";
 import { encodeModel, type Graph } from "./onnx.ts";
-
-/** What can run a graph. */
-export const devices = ["auto", "cpu", "cuda", "webgpu", "coreml", "dml"] as const;
-
-/** What runs a graph: a name of one of onnxruntime's execution providers, or "auto". */
-export type Device = typeof devices[number];
 
 /** A graph that is ready to run. */
 export interface Encoder {
@@ -37,14 +32,6 @@ export interface Encoded {
   /** Its activations, row-major: `[N, d_sae]`. */
   readonly activations: Float32Array;
 }
-
-const installs: { readonly [D in Device]?: string } = {
-  cuda: "install CUDA 12 and cuDNN 9, then run " +
-    "`deno install --allow-scripts=npm:onnxruntime-node@1.30.0`, or use --device cpu",
-  webgpu: "install a GPU driver with Vulkan (libvulkan1 on Debian), or use --device cpu",
-  coreml: "CoreML is part of macOS alone; use --device cpu or webgpu",
-  dml: "DirectML is part of Windows alone; use --device cpu or webgpu",
-};
 
 /**
  * Makes a session for a graph that {@linkcode encoderGraph} built.
@@ -80,7 +67,7 @@ export async function createEncoder(
       where: `device "${provider}"`,
       expected: "a session of onnxruntime",
       got: firstLine(cause),
-      ...(installs[provider] ? { fix: installs[provider] } : {}),
+      ...(deviceFixes[provider] && { fix: deviceFixes[provider] }),
     }, { cause });
   }
   const length = graph.inputs.tokens.shape[1] as number;

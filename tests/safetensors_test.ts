@@ -221,7 +221,7 @@ const bad: Readonly<Record<string, [source: ByteSource, message: string]>> = {
   ],
   "an overlap": [
     file({ x: two, y: { ...two, data_offsets: [4, 12] } }, new Uint8Array(12)),
-    'Cannot read tensor "y" in x.safetensors: expected bytes 126 to 134 for F32 [2], got 122 to 130',
+    'Cannot read tensor "y" in x.safetensors: expected bytes 124 to 132 for F32 [2], got 120 to 128',
   ],
   "a file cut short": [
     file({ x: two }, new Uint8Array(7)),

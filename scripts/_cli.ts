@@ -1,0 +1,105 @@
+// Options, progress and errors of every script: the one file that prints.
+// deno-lint-ignore-file no-console
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "npm:commander@15.1.0";
+import { devices } from "../src/device.ts";
+
+export { Command, Option };
+
+/** The options that the scripts over a sweep share. */
+export function sweepCommand(name: string, about: string): Command {
+  return new Command(name)
+    .description(about)
+    .requiredOption("--sweep <file>", "the sweep file")
+    .requiredOption("--out <folder>", "folder to write in")
+    .option("--steps <list>", "only these training steps: 0,2,8", steps)
+    .option("--force", "make finished files again", false);
+}
+
+/** `--device`, one of onnxruntime's. */
+export function deviceOption(): Option {
+  return new Option("--device <name>", "what runs the model").choices(devices).default("auto");
+}
+
+/** Reads a count of at least 1. */
+export function positive(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1) {
+    throw new InvalidArgumentError("expected a count of at least 1");
+  }
+  return Number(text);
+}
+
+/** Reads an integer of at least 0. */
+export function count(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a count");
+  return Number(text);
+}
+
+/** Reads a number that is not negative. */
+export function size(text: string): number {
+  if (text.trim() === "" || !(Number(text) >= 0)) {
+    throw new InvalidArgumentError("expected a number of at least 0");
+  }
+  return Number(text);
+}
+
+function steps(text: string): number[] {
+  return text.split(",").map(count);
+}
+
+/**
+ * Runs a script. An error is one line and exit code 1, with its stack if `--debug` is given; an
+ * interrupt is exit code 130.
+ */
+export async function run(
+  command: Command,
+  // deno-lint-ignore no-explicit-any
+  main: (options: any) => Promise<void>,
+): Promise<void> {
+  command.option("--debug", "print the stack of an error", false).allowExcessArguments(false);
+  command.exitOverride().configureOutput({ writeErr: () => {} });
+  Deno.addSignalListener("SIGINT", () => {
+    endProgress();
+    console.error("interrupted: finished files are kept");
+    Deno.exit(130);
+  });
+  const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+  try {
+    command.parse(args, { from: "user" });
+    await main(command.opts());
+    Deno.exit(0);
+  } catch (error) {
+    endProgress();
+    if (error instanceof CommanderError && error.exitCode === 0) return; // --help, printed already
+    if (command.opts().debug || !(error instanceof Error)) throw error;
+    console.error(`error: ${error.message.replace(/^error: /, "").replaceAll("\n", " ")}`);
+    Deno.exit(1);
+  }
+}
+
+/** Prints one line. */
+export function say(line: string): void {
+  endProgress();
+  console.log(line);
+}
+
+let progressLength = 0;
+
+/** Draws a bar with the rate and the time left, where there is a terminal to draw on. */
+export function drawProgress(label: string, done: number, total: number, startMs: number): void {
+  if (!Deno.stderr.isTerminal()) return;
+  const seconds = (performance.now() - startMs) / 1000;
+  const rate = done / Math.max(seconds, 1e-3);
+  const bar = "█".repeat(Math.round((20 * done) / total)).padEnd(20, "░");
+  const line = `${label} ${bar} ${Math.round(rate)} tokens/s, ${
+    Math.ceil((total - done) / rate)
+  } s left`;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r${line.padEnd(progressLength)}`));
+  progressLength = line.length;
+}
+
+function endProgress(): void {
+  if (progressLength === 0) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r${" ".repeat(progressLength)}\r`));
+  progressLength = 0;
+}

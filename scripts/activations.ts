@@ -1,0 +1,52 @@
+/**
+ * Extracts SAE feature activations of every checkpoint of a sweep.
+ *
+ * Reads   the sweep file, and the models, SAEs and tokens that it names.
+ * Writes  <out>/tokens.arrow and <out>/activations/step<N>.arrow.
+ * Example deno task activations --sweep fixtures/tiny/sweep.json --out out/tiny
+ */
+
+import { extractSweep } from "../src/extract_sweep.ts";
+import { readSweep } from "../src/sweep.ts";
+import {
+  count,
+  deviceOption,
+  drawProgress,
+  positive,
+  run,
+  say,
+  size,
+  sweepCommand,
+} from "./_cli.ts";
+
+const command = sweepCommand("activations", "Extracts SAE feature activations of a sweep.")
+  .option("--total-tokens <n>", "most tokens to use", positive, 640000)
+  .option("--batch-size <n>", "most sequences in one run", positive, 32)
+  .option("--context-size <n>", "positions of a sequence (default: the SAE's)", positive)
+  .option("--threshold <a>", "drop smaller activations", size, 1e-6)
+  .option("--quality-tokens <n>", "tokens on which reconstruction is measured", count, 65536)
+  .option("--workers <n>", "threads (default: the cores)", positive, navigator.hardwareConcurrency)
+  .addOption(deviceOption());
+
+await run(command, async (options) => {
+  const sweep = await readSweep(options.sweep);
+  let startMs = performance.now();
+  await extractSweep(sweep, options.out, {
+    ...options,
+    threads: options.workers,
+    on: {
+      progress: (step, nTokens, total) => drawProgress(`step ${step}`, nTokens, total, startMs),
+      done: ({ step, n_tokens, l0, explained_variance, n_dead, centred }, wasThere) => {
+        const rate = Math.round((1000 * n_tokens) / (performance.now() - startMs));
+        say(
+          `step ${step}: ${n_tokens} tokens, L0 ${l0.toFixed(1)}, ` +
+            `explained variance ${explained_variance.toFixed(3)}, ${n_dead} dead, ` +
+            `${centred ? "centred" : "not centred"}, ${
+              wasThere ? "already there" : `${rate} tokens/s`
+            }`,
+        );
+        startMs = performance.now();
+      },
+    },
+  });
+});

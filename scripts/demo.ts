@@ -1,0 +1,45 @@
+/**
+ * Runs the whole flow on the training run in fixtures/tiny.
+ *
+ * Reads   fixtures/tiny.
+ * Writes  out/demo: activations, matches, summary and report/index.html.
+ * Example deno task demo
+ */
+
+import { extractSweep } from "../src/extract_sweep.ts";
+import { matchSweep } from "../src/match_sweep.ts";
+import { countMatched } from "../src/summary.ts";
+import { readSweep } from "../src/sweep.ts";
+import { writeReport } from "../src/write_report.ts";
+import { Command, run, say } from "./_cli.ts";
+
+const command = new Command("demo")
+  .description("Runs the whole flow on the training run in fixtures/tiny.")
+  .option("--force", "make finished files again", false);
+
+await run(command, async ({ force }) => {
+  const sweep = await readSweep("fixtures/tiny/sweep.json");
+  const out = "out/demo";
+  await extractSweep(sweep, out, {
+    force,
+    threads: navigator.hardwareConcurrency,
+    on: {
+      done: ({ step, l0, explained_variance }) =>
+        say(
+          `activations of step ${step}: L0 ${l0.toFixed(1)}, explained variance ${
+            explained_variance.toFixed(3)
+          }`,
+        ),
+    },
+  });
+  const summary = await matchSweep(sweep, out, {
+    force,
+    onDone: ({ step, match }) =>
+      say(
+        `match of step ${step}: ${
+          countMatched(match, 0.5)
+        } of ${match.best.length} features below distance 0.5`,
+      ),
+  });
+  say(await writeReport(summary, out));
+});

@@ -1,0 +1,36 @@
+/**
+ * Matches every feature of the reference to the features of every checkpoint.
+ *
+ * Reads   the sweep file, its SAEs' decoders, and <out>/activations/step<N>.arrow.
+ * Writes  <out>/matches/step<N>.arrow, <out>/reverse/step<N>.arrow, <out>/summary.arrow,
+ *         <out>/features.arrow and <out>/report/index.html.
+ * Example deno task match --sweep fixtures/tiny/sweep.json --out out/tiny --appearing-at 128
+ */
+
+import { matchSweep } from "../src/match_sweep.ts";
+import { countMatched } from "../src/summary.ts";
+import { readSweep } from "../src/sweep.ts";
+import { writeReport } from "../src/write_report.ts";
+import { count, positive, run, say, size, sweepCommand } from "./_cli.ts";
+
+const command = sweepCommand("match", "Matches features through training by argmax of cosine.")
+  .option("--appearing-at <step>", "show features that appear at this step", count)
+  .option("--sample <n>", "how many of them", positive, 10)
+  .option("--seed <n>", "seed of their choice", count, 0)
+  .option("--distance <d>", "distance below which a feature is present", size, 0.5);
+
+await run(command, async ({ out, appearingAt, sample, seed, distance, ...options }) => {
+  const sweep = await readSweep(options.sweep);
+  const summary = await matchSweep(sweep, out, {
+    ...options,
+    onDone: ({ step, match }, wasThere) =>
+      say(
+        `step ${step}: ${countMatched(match, distance)} of ${match.best.length} features ` +
+          `below distance ${distance}${wasThere ? ", already there" : ""}`,
+      ),
+  });
+  const shown = { nSampled: sample, seed, threshold: distance };
+  say(
+    await writeReport(summary, out, appearingAt === undefined ? shown : { ...shown, appearingAt }),
+  );
+});
