@@ -272,19 +272,11 @@ function toEntry(
   need(isContiguous || n === 0, "a contiguous tensor", strides, "save it with .contiguous()");
 
   const bytes = itemBytes[dtype];
-  const { start, end } = records.get(`${root}data/${key}`) ?? { start: 0, end: NaN };
-  need(
-    end - start === nItems * bytes,
-    `${nItems * bytes} bytes of storage ${show(key)}`,
-    `${end - start}`,
-  );
+  const span = records.get(`${root}data/${key}`);
+  const length = span && span.end - span.start;
+  const expected = `${nItems * bytes} bytes of storage ${show(key)}`;
+  need(length === nItems * bytes, expected, `${length ?? "none"}`);
   need(offset + n <= nItems, `at most ${nItems} elements of storage ${show(key)}`, `${offset + n}`);
-  return {
-    name,
-    dtype,
-    shape,
-    source,
-    start: start + offset * bytes,
-    end: start + (offset + n) * bytes,
-  };
+  const start = span!.start + offset * bytes;
+  return { name, dtype, shape, source, start, end: start + n * bytes };
 }

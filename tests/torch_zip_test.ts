@@ -63,7 +63,7 @@ function zip(
     const common = number(method, 2) + number(0, 8) + number(size, 4) + number(size, 4) +
       number(name.length, 2);
     directory += "PK\x01\x02" + number(45, 2) + number(45, 2) + number(0, 2) + common +
-      number(extra.length, 2) + number(0, 10) + number(0, 2) +
+      number(extra.length, 2) + number(0, 10) +
       number(isLong ? 0xffffffff : file.length, 4) + name + extra;
     file += "PK\x03\x04" + number(45, 2) + number(0, 2) + common + number(5, 2) + name + "align" +
       data;
@@ -376,11 +376,11 @@ const files: Readonly<Record<string, [source: ByteSource | Promise<ByteSource>, 
     "a directory of more than 4 MiB": [patched(good, -10, number(5 << 20, 4)), partial],
     "a directory beyond the file": [patched(good, -6, number(2 ** 31, 4)), partial],
     "a directory that is none": [patched(good, -6, number(1, 4)), partial],
-    "a directory that ends within a record": [patched(good, -10, number(120, 4)), partial],
-    "a directory that ends within a name": [patched(good, -10, number(50, 4)), partial],
+    "a directory that ends within a record": [patched(good, -10, number(70, 4)), partial],
+    "a directory that ends within a name": [patched(good, -10, number(120, 4)), partial],
     "a 64-bit end record beyond the file": [patched(long, -34, number(2 ** 40, 8)), partial],
     "a record beyond the file": [
-      patched(good, good.byteLength - 22 - 2 * 46 - 7 - 20 + 42, number(2 ** 31, 4)),
+      patched(good, -104, number(2 ** 31, 4)),
       partial,
     ],
     "a record without its own header": [patched(good, 0, "PK\x03\x05"), partial],

@@ -1,0 +1,170 @@
+/**
+ * Follows the features of sparse autoencoders (SAEs) through a language model's training.
+ *
+ * In the order of the flow: a sweep file names checkpoints, SAEs and tokens; a model and an SAE
+ * become one graph; the graph runs on the tokens; activations are kept sparse; the features of the
+ * last checkpoint are matched with those of every other by the argmax of activation cosine; matches
+ * become curves, histograms and a page.
+ *
+ * No native code is loaded until a session is made.
+ *
+ * @example Which early feature was it?
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { matchFeatures, sparsify } from "./mod.ts";
+ *
+ * // Rows are tokens, columns are features; the last checkpoint against an early one.
+ * const last = sparsify(new Float32Array([1, 0, 2, 0, 0, 3]), 2);
+ * const early = sparsify(new Float32Array([0, 2, 0, 4, 6, 0]), 2);
+ *
+ * assert.deepEqual([...matchFeatures(last, early).best], [1, 0]);
+ * ```
+ *
+ * @example A whole sweep, from files to a page
+ * ```ts ignore
+ * import { extractSweep, matchSweep, readSweep, writeReport } from "./mod.ts";
+ *
+ * const sweep = await readSweep("sweep.json");
+ * await extractSweep(sweep, "out");
+ * const summary = await matchSweep(sweep, "out");
+ * await writeReport(summary, "out", { appearingAt: 128 });
+ * ```
+ *
+ * @module
+ */
+
+export { DataError, type DataErrorDetail, show } from "./src/errors.ts";
+export {
+  type ByteSink,
+  bytesInMemory,
+  type ByteSource,
+  openFile,
+  sha256,
+  writeFile,
+} from "./src/files.ts";
+export {
+  type Dtype,
+  encodeSafetensors,
+  getEntry,
+  readEntries,
+  readFloats,
+  type TensorEntry,
+} from "./src/safetensors.ts";
+export { readTorchEntries } from "./src/torch_zip.ts";
+export { readWeights, type Weights } from "./src/weights.ts";
+export { type Hook, type HookPoint, hookPoints, parseHook } from "./src/hooks.ts";
+export {
+  type Attribute,
+  type Builder,
+  buildGraph,
+  type Constant,
+  encodeModel,
+  type Graph,
+  type Node,
+  type Port,
+  type Value,
+} from "./src/onnx.ts";
+export { type Activation, type NeoxConfig, neoxGraph, parseNeoxConfig } from "./src/gpt_neox.ts";
+export { type HookOptions, type Model, readModel } from "./src/model.ts";
+export {
+  type Normalization,
+  parseSaeConfig,
+  readSae,
+  type Sae,
+  type SaeActivation,
+  type SaeConfig,
+} from "./src/sae.ts";
+export { denormalisation, encoderGraph, saeGraph } from "./src/encoder.ts";
+export { type Device, devices } from "./src/device.ts";
+export { createEncoder, type Encoded, type Encoder } from "./src/session.ts";
+export {
+  columnSums,
+  concatenate,
+  sliceRows,
+  type Sparse,
+  sparsify,
+  transpose,
+} from "./src/sparse.ts";
+export { checkVocabulary, readTokens, type TokenOptions, type Tokens } from "./src/tokens.ts";
+export {
+  type Quality,
+  type QualityMeter,
+  qualityMeter,
+  type ReconstructionSums,
+  type SequenceSums,
+  sequenceSums,
+} from "./src/quality.ts";
+export { extract, type ExtractOptions, spread } from "./src/extract.ts";
+export {
+  type Agreement,
+  agreeOnHook,
+  type Checkpoint,
+  checkpointsAt,
+  type Losses,
+  type NamedPath,
+  pythiaSteps,
+  readSweep,
+  type Sweep,
+} from "./src/sweep.ts";
+export {
+  type Batch,
+  type Column,
+  type Columns,
+  type ColumnType,
+  type ColumnTypes,
+  type Metadata,
+  openTable,
+  type TableReader,
+  type TableWriter,
+  tableWriter,
+  writeTable,
+} from "./src/arrow.ts";
+export { type SourceFile, type TableInfo } from "./src/metadata.ts";
+export {
+  type ActivationInfo,
+  activationsWriter,
+  readActivationInfo,
+  readActivations,
+  writeTokens,
+} from "./src/activation_table.ts";
+export {
+  type ExtractListener,
+  extractSweep,
+  type ExtractSweepOptions,
+} from "./src/extract_sweep.ts";
+export {
+  decoderCosines,
+  emptyMatch,
+  inDegrees,
+  type Match,
+  matchFeatures,
+  mutualMatches,
+} from "./src/match.ts";
+export { type MatchInfo, readMatch, writeMatch, writeReverse } from "./src/match_table.ts";
+export { randomFrom, sample } from "./src/random.ts";
+export {
+  appearances,
+  appearingFeatures,
+  type CheckpointSummary,
+  countMatched,
+  distances,
+  featuresByStability,
+  histogram,
+  type Summary,
+  thresholds,
+} from "./src/summary.ts";
+export { writeFeatures, writeSummary } from "./src/summary_table.ts";
+export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
+export {
+  appearingCountsFigure,
+  appearingFigure,
+  decoderHistogramFigure,
+  distanceMatrixFigure,
+  type Figure,
+  lossFigure,
+  matchedFractionFigure,
+  similarityHistogramFigure,
+} from "./src/figures.ts";
+export { type ReportOptions, reportPage } from "./src/report.ts";
+export { readPlotly } from "./src/plotly.ts";
+export { writeReport } from "./src/write_report.ts";
