@@ -48,6 +48,7 @@ export {
   getEntry,
   readEntries,
   readFloats,
+  type Tensor,
   type TensorEntry,
 } from "./src/safetensors.ts";
 export { readTorchEntries } from "./src/torch_zip.ts";
@@ -165,6 +166,7 @@ export {
   matchedFractionFigure,
   similarityHistogramFigure,
 } from "./src/figures.ts";
+export { type ScaleUpdate, type StepScale, type Trace } from "./src/axes.ts";
 export { type ReportOptions, reportPage } from "./src/report.ts";
 export { readPlotly } from "./src/plotly.ts";
 export { writeReport } from "./src/write_report.ts";

@@ -17,7 +17,7 @@ import { DataError } from "./errors.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
 import type { SourceFile } from "./metadata.ts";
-import { type Model, readModel } from "./model.ts";
+import { readModel } from "./model.ts";
 import type { Quality } from "./quality.ts";
 import { readSae, type Sae } from "./sae.ts";
 import type { Device } from "./device.ts";

@@ -114,7 +114,10 @@ export interface SaeConfig {
  * @returns The SAE in words.
  * @throws {DataError} If it is of a kind that is not known here; nothing is approximated.
  */
-export function parseSaeConfig(cfg: Json, where: string): SaeConfig {
+export function parseSaeConfig(
+  cfg: Readonly<Record<string, unknown>>,
+  where: string,
+): SaeConfig {
   const meta = (cfg.metadata ?? cfg) as Json; // version 6 keeps what concerns the model apart
   const kwargs = (meta.model_from_pretrained_kwargs ?? {}) as Json;
   const activationKwargs = (cfg.activation_fn_kwargs ?? {}) as Json;
