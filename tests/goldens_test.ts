@@ -14,10 +14,11 @@ import { createEncoder } from "../src/session.ts";
 import type { Sparse } from "../src/sparse.ts";
 
 const folder = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const odd = new URL("../fixtures/odd/", import.meta.url).pathname;
 const manifest = JSON.parse(Deno.readTextFileSync(`${folder}manifest.json`));
 
 async function tensors(path: string) {
-  const entries = await readEntries(await openFile(folder + path));
+  const entries = await readEntries(await openFile(path));
   return {
     names: [...entries.keys()],
     shape: (name: string) => entries.get(name)!.shape,
@@ -58,7 +59,7 @@ async function valuesAt(
   length: number,
   isProcessed: boolean,
 ) {
-  const read = await readModel(folder + model);
+  const read = await readModel(model);
   const graph = buildGraph(
     { tokens: { dtype: "int32", shape: ["sequences", length] } },
     {
@@ -84,21 +85,44 @@ for (
   )
 ) {
   Deno.test(`the graph of ${name} equals transformers and TransformerLens at every hook`, async () => {
-    const peer = await tensors(expected);
+    const peer = await tensors(folder + expected);
     const short = Int32Array.from(await peer.integers("tokens"));
     const hooks = peer.names.filter((key) => /^(raw|tl_default)\.blocks/.test(key));
     assert(hooks.length >= 5);
     for (const key of hooks) {
       const [form, ...rest] = key.split(".");
       const [, length] = peer.shape("tokens");
-      const actual = await valuesAt(dir, rest.join("."), short, length, form === "tl_default");
+      const actual = await valuesAt(
+        folder + dir,
+        rest.join("."),
+        short,
+        length,
+        form === "tl_default",
+      );
       assertClose(actual, await peer.floats(key), key);
     }
     const long = peer.names.find((key) => key.startsWith("raw.full_context."));
     if (long !== undefined) {
       const ids = Int32Array.from(await peer.integers("tokens_full_context"));
       const hook = long.slice("raw.full_context.".length);
-      assertClose(await valuesAt(dir, hook, ids, ids.length, false), await peer.floats(long), long);
+      assertClose(
+        await valuesAt(folder + dir, hook, ids, ids.length, false),
+        await peer.floats(long),
+        long,
+      );
+    }
+  });
+}
+
+for (const { name } of [...Deno.readDirSync(odd)].filter((entry) => entry.isDirectory)) {
+  Deno.test(`the graph of a model with ${name.replaceAll("_", " ")} equals transformers`, async () => {
+    const peer = await tensors(`${odd}${name}/expected.safetensors`);
+    const tokens = Int32Array.from(await peer.integers("tokens"));
+    const [, length] = peer.shape("tokens");
+    for (const key of peer.names.filter((key) => key.startsWith("hidden_"))) {
+      const hook = `blocks.${key.slice("hidden_".length)}.hook_resid_pre`;
+      const actual = await valuesAt(odd + name, hook, tokens, length, false);
+      assertClose(actual, await peer.floats(key), `${name} ${key}`);
     }
   });
 }
@@ -118,7 +142,7 @@ for (
     );
 
     // What the SAE's own cfg.json asks for is the last of the peer's variants that applies.
-    const saes = await tensors("expected/saes.safetensors");
+    const saes = await tensors(`${folder}expected/saes.safetensors`);
     const cfg = JSON.parse(Deno.readTextFileSync(`${folder}${dir}/cfg.json`));
     const variant = cfg.scale_sparsity_penalty_by_decoder_norm
       ? "acts_folded"
@@ -127,7 +151,7 @@ for (
       : "acts";
     assert((expected as unknown as string[]).includes(`${name}.${variant}`));
 
-    const main = await tensors(manifest.models["main-fp32"].expected);
+    const main = await tensors(folder + manifest.models["main-fp32"].expected);
     const [, length] = main.shape("tokens");
     const model = await readModel(folder + manifest.models["main-fp32"].dir);
     const encoder = await createEncoder(
@@ -145,10 +169,10 @@ for (
 }
 
 Deno.test("an SAE folded by hand equals SAELens' fold_W_dec_norm, in every architecture", async () => {
-  const saes = await tensors("expected/saes.safetensors");
+  const saes = await tensors(`${folder}expected/saes.safetensors`);
   const folded = saes.names.filter((key) => /\.acts_(tiny_)?folded$/.test(key));
   assert(folded.length >= 4);
-  const main = await tensors(manifest.models["main-fp32"].expected);
+  const main = await tensors(folder + manifest.models["main-fp32"].expected);
   const [, length] = main.shape("tokens");
   const model = await readModel(folder + manifest.models["main-fp32"].dir);
   for (const key of folded) {
@@ -188,7 +212,7 @@ async function csr(peer: Awaited<ReturnType<typeof tensors>>, name: string): Pro
 
 for (const name of Object.keys(manifest.matching)) {
   Deno.test(`the match of ${name} equals scipy's cosines and their argmax, both ways`, async () => {
-    const peer = await tensors(`expected/${name}.safetensors`);
+    const peer = await tensors(`${folder}expected/${name}.safetensors`);
     const [a, b] = [await csr(peer, "a"), await csr(peer, "b")];
     const match = matchFeatures(a, b);
     const cosines = await peer.floats("cosine_similarity_f64");

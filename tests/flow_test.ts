@@ -1,0 +1,349 @@
+// The whole flow, from files to files, on the end-to-end golden values.
+
+import assert from "node:assert/strict";
+import { readActivations } from "../src/activation_table.ts";
+import { extractSweep, type ExtractSweepOptions } from "../src/extract_sweep.ts";
+import { openFile } from "../src/files.ts";
+import { readMatch } from "../src/match_table.ts";
+import { matchSweep } from "../src/match_sweep.ts";
+import { readEntries, readFloats } from "../src/safetensors.ts";
+import { countMatched, type Summary } from "../src/summary.ts";
+import { readSweep, type Sweep } from "../src/sweep.ts";
+import { writeReport } from "../src/write_report.ts";
+
+const goldens = new URL("../fixtures/goldens/", import.meta.url).pathname;
+const golden = JSON.parse(Deno.readTextFileSync(`${goldens}manifest.json`)).end_to_end;
+const steps: number[] = golden.config.ckpts.map(([index]: [number]) => index);
+const reference = golden.checkpoints_final_first[0];
+const options: ExtractSweepOptions = { totalTokens: golden.config.total };
+
+async function inTempDir(act: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await act(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function sweepIn(folder: string, tokens = "dataset.parquet"): Promise<Sweep> {
+  const path = `${folder}/sweep.json`;
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({
+      name: "goldens",
+      tokens: { path: `${goldens}end_to_end/${tokens}` },
+      checkpoints: steps.map((step) => ({
+        step,
+        model: `${goldens}end_to_end/ckpt_${step}/model`,
+        sae: `${goldens}end_to_end/ckpt_${step}/sae`,
+      })),
+    }),
+  );
+  return await readSweep(path);
+}
+
+// What the activations and matches say of each step: whether it was there.
+async function flow(sweep: Sweep, out: string) {
+  const wasThere: boolean[] = [];
+  await extractSweep(sweep, out, { ...options, on: { done: (_, was) => wasThere.push(was) } });
+  const summary = await matchSweep(sweep, out, { onDone: (_, was) => wasThere.push(was) });
+  const page = await writeReport(summary, out, { appearingAt: reference });
+  return { wasThere, summary, page };
+}
+
+// The bytes of every file below a folder, by its path there.
+async function filesBelow(folder: string, prefix = ""): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    const path = `${folder}/${name}`;
+    if (!isDirectory) files.set(prefix + name, await Deno.readFile(path));
+    else for (const entry of await filesBelow(path, `${prefix}${name}/`)) files.set(...entry);
+  }
+  return new Map([...files].sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+function assertSameFiles(a: Map<string, Uint8Array>, b: Map<string, Uint8Array>, what: string) {
+  assert.deepEqual([...a.keys()], [...b.keys()], what);
+  for (const [path, bytes] of a) {
+    assert(isSame(bytes, b.get(path)!), `${path} differs: ${what}`);
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+const perStep = (folder: string) => steps.map((step) => `${folder}/step${step}.arrow`).sort();
+
+Deno.test("the flow writes the same bytes into two folders, and keeps them when run again", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const first = await flow(sweep, `${folder}/a`);
+    await flow(sweep, `${folder}/b`);
+    const files = await filesBelow(`${folder}/a`);
+
+    assert.deepEqual(first.wasThere, Array(2 * steps.length).fill(false));
+    assert.equal(first.page, `${folder}/a/report/index.html`);
+    assert.deepEqual([...files.keys()], [
+      ...perStep("activations"),
+      "features.arrow",
+      ...perStep("matches"),
+      "report/index.html",
+      ...perStep("reverse"),
+      "summary.arrow",
+      "tokens.arrow",
+    ]);
+    assertSameFiles(files, await filesBelow(`${folder}/b`), "another folder");
+
+    const times = () =>
+      [...perStep("activations"), ...perStep("matches"), ...perStep("reverse")]
+        .map((path) => Deno.statSync(`${folder}/a/${path}`).mtime!.getTime());
+    const before = times();
+    const second = await flow(sweep, `${folder}/a`);
+    assert.deepEqual(second.wasThere, Array(2 * steps.length).fill(true));
+    assert.deepEqual(times(), before, "finished files are not written again");
+    assert.deepEqual(second.summary, first.summary, "a match from disk is the match");
+    assertSameFiles(files, await filesBelow(`${folder}/a`), "the same folder again");
+  });
+});
+
+const variants: Record<string, [ExtractSweepOptions, tokens?: string]> = {
+  "one sequence in a run": [{ batchSize: 1 }],
+  "5 sequences in a run": [{ batchSize: 5 }],
+  "32 sequences in a run": [{ batchSize: 32 }],
+  "2 threads": [{ threads: 2 }],
+  "2 threads and 5 sequences in a run": [{ threads: 2, batchSize: 5 }],
+  "device auto": [{ device: "auto" }],
+  "the context size said": [{ contextSize: golden.config.ctx }],
+  "tokens as JSON": [{}, "dataset.jsonl"],
+};
+
+Deno.test("activations are the same bytes however they are made", async (t) => {
+  await inTempDir(async (folder) => {
+    await extractSweep(await sweepIn(folder), `${folder}/plain`, options);
+    const plain = await filesBelow(`${folder}/plain`);
+    assert.deepEqual([...plain.keys()], [...perStep("activations"), "tokens.arrow"]);
+    for (const [name, [changed, tokens]] of Object.entries(variants)) {
+      await t.step(name, async () => {
+        const sweep = await sweepIn(folder, tokens);
+        await extractSweep(sweep, `${folder}/${name}`, { ...options, ...changed });
+        assertSameFiles(plain, await filesBelow(`${folder}/${name}`), name);
+      });
+    }
+  });
+});
+
+const others: Record<string, ExtractSweepOptions> = {
+  "another threshold": { threshold: 0.5 },
+  "fewer tokens": { totalTokens: 300 },
+  "a shorter context": { contextSize: 16 },
+  "fewer measured tokens": { qualityTokens: 64 },
+};
+
+Deno.test("a finished file of other inputs is refused by name and both fingerprints", async (t) => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const path = `${folder}/out/activations/step${steps[0]}.arrow`;
+    const [was] = await extractSweep(sweep, `${folder}/out`, options);
+    const bytes = await Deno.readFile(path);
+    for (const [name, changed] of Object.entries(others)) {
+      await t.step(name, async () => {
+        const [other] = await extractSweep(sweep, `${folder}/${name}`, {
+          ...options,
+          ...changed,
+          steps: [steps[0]],
+        });
+        assert.notEqual(other.fingerprint, was.fingerprint);
+        await assert.rejects(extractSweep(sweep, `${folder}/out`, { ...options, ...changed }), {
+          name: "DataError",
+          message:
+            `Cannot reuse ${path}: expected a file made from inputs ${other.fingerprint}, got one ` +
+            `made from ${was.fingerprint}; use another --out, or --force to make it again`,
+        });
+        assert(isSame(bytes, await Deno.readFile(path)), "what was there stays");
+      });
+    }
+  });
+});
+
+Deno.test("force makes files of other inputs again, after which matches of the old are refused", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const out = `${folder}/out`;
+    await flow(sweep, out);
+    const wasThere: boolean[] = [];
+    const infos = await extractSweep(sweep, out, {
+      ...options,
+      threshold: 0.5,
+      force: true,
+      on: { done: (_, was) => wasThere.push(was) },
+    });
+    assert.deepEqual(wasThere, steps.map(() => false));
+    assert(infos.every(({ threshold }) => threshold === 0.5));
+
+    const fingerprint = `${infos.at(-1)!.fingerprint}+${infos[0].fingerprint}`;
+    await assert.rejects(
+      matchSweep(sweep, out),
+      ({ message }: Error) =>
+        message.startsWith(`Cannot reuse ${out}/matches/step${steps[0]}.arrow: `) &&
+        message.includes(`expected a file made from inputs ${fingerprint}, got one made from `),
+    );
+    const { checkpoints } = await matchSweep(sweep, out, { force: true });
+    assert.equal(checkpoints.length, steps.length);
+  });
+});
+
+Deno.test("matchSweep() refuses activations that are missing, or of other options than the reference's", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const out = `${folder}/out`;
+    await extractSweep(sweep, out, { ...options, steps: [reference] });
+    await assert.rejects(matchSweep(sweep, out), {
+      message:
+        `Cannot match step ${steps[0]} in ${out}: expected ${out}/activations/step${
+          steps[0]
+        }.arrow, ` +
+        "got nothing there; run `deno task activations` with the same --sweep and --out first",
+    });
+    await extractSweep(sweep, out, { ...options, steps: [steps[0]], threshold: 0.5 });
+    await assert.rejects(matchSweep(sweep, out, { steps: [steps[0]] }), {
+      message:
+        `Cannot match step ${
+          steps[0]
+        } with step ${reference} in ${out}: expected threshold 0.000001, ` +
+        "got 0.5; extract both with the same options",
+    });
+  });
+});
+
+Deno.test("an extraction that is cut leaves finished files alone and no other, and goes on there", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const out = `${folder}/out`;
+    const cut = extractSweep(sweep, out, {
+      ...options,
+      batchSize: 2,
+      on: {
+        progress: (step, nTokens) => {
+          if (step === steps[1] && nTokens > 100) throw new Error("cut");
+        },
+      },
+    });
+    await assert.rejects(cut, { message: "cut" });
+    assert.deepEqual([...(await filesBelow(out)).keys()], [
+      `activations/step${steps[0]}.arrow`,
+      "tokens.arrow",
+    ]);
+
+    const wasThere: boolean[] = [];
+    await extractSweep(sweep, out, { ...options, on: { done: (_, was) => wasThere.push(was) } });
+    assert.deepEqual(wasThere, [true, false, false]);
+    await extractSweep(sweep, `${folder}/whole`, options);
+    assertSameFiles(await filesBelow(`${folder}/whole`), await filesBelow(out), "after a cut");
+  });
+});
+
+Deno.test("the flow equals the peers' activations, matches, decoder cosines and counts", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const { summary } = await flow(sweep, folder);
+    const peer = await readPeer();
+    for (const step of steps) {
+      const path = `${folder}/activations/step${step}.arrow`;
+      const { info, rows } = await readActivations(await openFile(path));
+      const name = `ckpt_${step}.acts`;
+      assert.deepEqual([rows.nRows, rows.nCols], await peer.integers(`${name}.shape`));
+      assert.deepEqual([...rows.offsets], await peer.integers(`${name}.indptr`));
+      assert.deepEqual([...rows.columns], await peer.integers(`${name}.indices`));
+      assertClose(rows.values, await peer.floats(`${name}.values`), 2e-5, name);
+      assert.equal(info.centred, true, "version 3.2.3 was trained on centred values");
+      assert.equal(info.l0, rows.values.length / rows.nRows);
+    }
+    for (const step of steps.filter((step) => step !== reference)) {
+      await assertMatches(folder, step, summary, peer);
+    }
+    const self = summary.checkpoints.at(-1)!.match;
+    const alive = [...self.best.keys()].filter((i) => self.sourceCounts[i] > 0);
+    assert.deepEqual(alive.map((i) => self.best[i]), alive, "the reference matches itself");
+  });
+});
+
+type Peer = Awaited<ReturnType<typeof readPeer>>;
+
+async function readPeer() {
+  const entries = await readEntries(
+    await openFile(`${goldens}expected/end_to_end.safetensors`),
+  );
+  return {
+    floats: (name: string) => readFloats(entries.get(name)!),
+    async integers(name: string): Promise<number[]> {
+      const { dtype, source, start, end } = entries.get(name)!;
+      const { buffer } = await source.read(start, end);
+      return dtype === "I64"
+        ? Array.from(new BigInt64Array(buffer), Number)
+        : Array.from(new Int32Array(buffer));
+    },
+  };
+}
+
+async function assertMatches(folder: string, step: number, summary: Summary, peer: Peer) {
+  const { match, decoderCosine } = await readMatch(
+    await openFile(`${folder}/matches/step${step}.arrow`),
+    await openFile(`${folder}/reverse/step${step}.arrow`),
+  );
+  const name = `ckpt_${step}`;
+  const inMemory = summary.checkpoints.find((checkpoint) => checkpoint.step === step)!;
+  assert.deepEqual(match, inMemory.match);
+
+  const dead = (counts: Uint32Array) => [...counts.keys()].filter((i) => counts[i] === 0);
+  assert.deepEqual(dead(match.sourceCounts), await peer.integers(`${name}.dead_a`));
+  assert.deepEqual(dead(match.targetCounts), await peer.integers(`${name}.dead_b`));
+
+  const cosines = await peer.floats(`${name}.cosine_similarity_f64`);
+  const decoders = await peer.floats(`${name}.decoder_cosine_matrix`);
+  const nTarget = match.reverse.length;
+  const forward = await peer.integers(`${name}.argmax_b_for_a`);
+  forward.forEach((j, i) => {
+    const at = i * nTarget + j;
+    const isMatched = match.sourceCounts[i] > 0 && cosines[at] > 0;
+    assert.equal(match.best[i], isMatched ? j : -1, `${name}: feature ${i}`);
+    if (!isMatched) return assert(Number.isNaN(match.cosine[i]) && Number.isNaN(decoderCosine[i]));
+    assertClose([match.cosine[i]], [cosines[at]], 2e-5, `${name}: cosine of feature ${i}`);
+    assertClose([decoderCosine[i]], [decoders[at]], 2e-5, `${name}: decoders of feature ${i}`);
+  });
+  (await peer.integers(`${name}.argmax_a_for_b`)).forEach((i, j) => {
+    const isMatched = match.targetCounts[j] > 0 && cosines[i * nTarget + j] > 0;
+    assert.equal(match.reverse[j], isMatched ? i : -1, `${name}: reverse of feature ${j}`);
+  });
+
+  // The peer's pairs are an assignment; where it gives a feature its argmax, the two are the same
+  // number. The argmax of a feature is never farther than the feature it is assigned.
+  const assigned = await peer.integers(`${name}.hungarian_cols`);
+  const assignedDecoders = await peer.floats(`${name}.matched_decoder_cosine`);
+  assigned.forEach((j, i) => {
+    if (match.best[i] !== j) return;
+    assertClose([decoderCosine[i]], [assignedDecoders[i]], 2e-5, `${name}: pair ${i}`);
+  });
+  const below: Record<string, number> = golden.per_checkpoint[name].alive_matched_below;
+  for (const [distance, count] of Object.entries(below)) {
+    const argmax = countMatched(match, Number(distance));
+    assert(argmax >= count, `${name}: ${argmax} below ${distance}, ${count} by assignment`);
+  }
+}
+
+// |a − b| ≤ 1e-7 + rtol · |b|; a failure shows the first five.
+function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  rtol: number,
+  what: string,
+): void {
+  assert.equal(actual.length, expected.length, what);
+  const off: string[] = [];
+  for (let e = 0; e < expected.length; e++) {
+    const isClose = Math.abs(actual[e] - expected[e]) <= 1e-7 + rtol * Math.abs(expected[e]);
+    if (!isClose) off.push(`${e}: ${actual[e]} for ${expected[e]}`);
+  }
+  assert.deepEqual(off.slice(0, 5), [], `${what}: ${off.length} differ`);
+}

@@ -1,0 +1,175 @@
+// The data flow, in the order in which src/ is to be read: a file imports only what stands before it.
+
+import assert from "node:assert/strict";
+
+const order = [
+  "errors.ts",
+  "files.ts",
+  "safetensors.ts",
+  "torch_zip.ts",
+  "npy.ts",
+  "weights.ts",
+  "hooks.ts",
+  "onnx.ts",
+  "gpt_neox.ts",
+  "model.ts",
+  "sae.ts",
+  "encoder.ts",
+  "device.ts",
+  "session.ts",
+  "sparse.ts",
+  "tokens.ts",
+  "quality.ts",
+  "sweep.ts",
+  "extract.ts",
+  "arrow.ts",
+  "metadata.ts",
+  "activation_table.ts",
+  "extract_sweep.ts",
+  "match.ts",
+  "match_table.ts",
+  "random.ts",
+  "summary.ts",
+  "summary_table.ts",
+  "match_sweep.ts",
+  "html.ts",
+  "plotly.ts",
+  "axes.ts",
+  "heatmaps.ts",
+  "figures.ts",
+  "report_tables.ts",
+  "report.css",
+  "boot.js",
+  "report.ts",
+  "write_report.ts",
+];
+
+/** What reaches outside, by the one file that may. */
+const effects: Readonly<Record<string, readonly string[]>> = {
+  "Deno.": [],
+  "fetch(": [],
+  "console.": [],
+  "Math.random": [],
+  "Date.now": [],
+  "new Date(": [],
+  "performance.": [],
+  "process.": [],
+  "new Worker(": [],
+  "node:fs": ["files.ts"],
+  "node:child_process": [],
+  "node:http": [],
+  "node:os": [],
+};
+
+/** Each package, and the file that knows it. */
+const packages: Readonly<Record<string, string>> = {
+  "apache-arrow": "arrow.ts",
+  "hyparquet": "tokens.ts",
+  "hyparquet-compressors": "tokens.ts",
+  "onnxruntime-node": "session.ts",
+  "pickleparser": "torch_zip.ts",
+  "plotly.js-cartesian-dist-min": "plotly.ts",
+};
+
+const root = new URL("../", import.meta.url);
+const read = (path: string) => Deno.readTextFileSync(new URL(path, root));
+const namesIn = (folder: string) =>
+  [...Deno.readDirSync(new URL(folder, root))].map(({ name }) => name).sort();
+const sources = order.filter((name) => name.endsWith(".ts"));
+
+interface Import {
+  readonly from: string;
+  readonly isTypeOnly: boolean;
+}
+
+// The code of a file: comments, and the examples in them, are left out.
+function codeOf(path: string): string {
+  return read(path).replace(/^\s*\/?\*.*$/gm, "").replace(/(^|[\s;{}(,])\/\/.*$/gm, "$1");
+}
+
+function importsOf(path: string): Import[] {
+  const pattern =
+    /^(?:import|export)\s+(type\s)?[^;"']*?\bfrom\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\(\s*"([^"]+)"/gm;
+  return [...codeOf(path).matchAll(pattern)].map(([, type, from, bare, dynamic]) => ({
+    from: from ?? bare ?? dynamic,
+    isTypeOnly: type !== undefined,
+  }));
+}
+
+Deno.test("every file of src has its place in the order, once", () => {
+  assert.deepEqual([...order].sort(), namesIn("src"));
+});
+
+for (const [i, name] of order.entries()) {
+  Deno.test(`src/${name} imports only what stands before it`, () => {
+    if (!name.endsWith(".ts")) return assert.doesNotMatch(read(`src/${name}`), /\bimport\b/);
+    for (const { from } of importsOf(`src/${name}`)) {
+      if (/^(node|npm):/.test(from)) continue;
+      assert.match(from, /^\.\/[\w.]+$/, "a file of src");
+      assert(order.indexOf(from.slice(2)) >= 0, `${from} is in src`);
+      assert(order.indexOf(from.slice(2)) < i, `${from} stands before it`);
+    }
+  });
+}
+
+for (const [effect, allowed] of Object.entries(effects)) {
+  Deno.test(`"${effect}" is in ${allowed.join(", ") || "no file of src"}`, () => {
+    const found = sources.filter((name) => {
+      const imports = importsOf(`src/${name}`).filter(({ isTypeOnly }) => !isTypeOnly);
+      return effect.startsWith("node:")
+        ? imports.some(({ from }) => from === effect || from.startsWith(`${effect}/`))
+        : new RegExp(`(?<![\\w.$"])${escape(effect)}`).test(codeOf(`src/${name}`));
+    });
+    assert.deepEqual(found, allowed);
+  });
+}
+
+function escape(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+Deno.test("a package is known to one file of src, at one exact version", () => {
+  const users = new Map<string, Set<string>>();
+  const versions = new Map<string, Set<string>>();
+  for (const name of sources) {
+    for (const { from } of importsOf(`src/${name}`)) {
+      if (!from.startsWith("npm:")) continue;
+      const [, of, version] = /^npm:([^@]+)@(\d+\.\d+\.\d+)(?:\/|$)/.exec(from) ??
+        assert.fail(`${from} in ${name} has no exact version`);
+      users.set(of, (users.get(of) ?? new Set()).add(name));
+      versions.set(of, (versions.get(of) ?? new Set()).add(version));
+    }
+  }
+  assert.deepEqual(
+    Object.fromEntries([...users].map(([of, names]) => [of, [...names].join(", ")])),
+    packages,
+  );
+  for (const [of, found] of versions) assert.equal(found.size, 1, `versions of ${of}`);
+});
+
+Deno.test("native code is loaded only when it is asked for", () => {
+  for (const name of sources) {
+    const code = codeOf(`src/${name}`);
+    for (const { from, isTypeOnly } of importsOf(`src/${name}`)) {
+      if (!from.startsWith("npm:onnxruntime-node")) continue;
+      assert(isTypeOnly || code.includes(`await import("${from}")`), `${name} imports ${from}`);
+    }
+  }
+});
+
+Deno.test("a script is at most 60 lines, imports src and _cli.ts, and prints through it", () => {
+  for (const name of namesIn("scripts").filter((name) => name !== "_cli.ts")) {
+    const lines = read(`scripts/${name}`).trimEnd().split("\n").length;
+    assert(lines <= 60, `scripts/${name} has ${lines} lines`);
+    for (const { from } of importsOf(`scripts/${name}`)) {
+      assert.match(from, /^(\.\.\/src\/\w+\.ts|\.\/_cli\.ts)$/, `scripts/${name}`);
+    }
+    assert.doesNotMatch(codeOf(`scripts/${name}`), /\bconsole\.|\bDeno\./, `scripts/${name}`);
+  }
+});
+
+Deno.test("mod.ts does nothing but export from src, in the order of the flow", () => {
+  const code = codeOf("mod.ts").replace(/export \{[^}]*\} from "[^"]+";/g, "").trim();
+  assert.equal(code, "");
+  for (const { from } of importsOf("mod.ts")) assert.match(from, /^\.\/src\/\w+\.ts$/);
+});
