@@ -57,7 +57,11 @@ export async function run(
   main: (options: any) => Promise<void>,
 ): Promise<void> {
   command.option("--debug", "print the stack of an error", false).allowExcessArguments(false);
-  command.exitOverride().configureOutput({ writeErr: () => {} });
+  command.exitOverride().configureOutput({
+    writeErr: () => {}, // an error is printed below, in one line
+    getOutHasColors: () => false, // else commander asks the environment
+    getErrHasColors: () => false,
+  });
   Deno.addSignalListener("SIGINT", () => {
     endProgress();
     console.error("interrupted: finished files are kept");

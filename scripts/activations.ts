@@ -25,7 +25,7 @@ const command = sweepCommand("activations", "Extracts SAE feature activations of
   .option("--context-size <n>", "positions of a sequence (default: the SAE's)", positive)
   .option("--threshold <a>", "drop smaller activations", size, 1e-6)
   .option("--quality-tokens <n>", "tokens on which reconstruction is measured", count, 65536)
-  .option("--workers <n>", "threads (default: the cores)", positive, navigator.hardwareConcurrency)
+  .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
   .addOption(deviceOption());
 
 await run(command, async (options) => {

@@ -113,10 +113,15 @@ async function encodeRun(
   const encoded = await encoder.encode(ids);
   const x = encoded.x.subarray(0, nRows * sae.dIn);
   const activations = encoded.activations.subarray(0, nRows * sae.dSae);
-  checkValues("input", x, sae, start, T);
-  checkValues("activations", activations, sae, start, T);
+  const inX = firstNonFinite(x);
+  if (inX >= 0) refuse("input", x[inX], start + Math.floor(inX / sae.dIn), sae, T);
 
   const rows = sparsify(activations, sae.dSae, threshold);
+  const inRows = firstNonFinite(rows.values);
+  if (inRows >= 0) {
+    const row = rows.offsets.findIndex((offset) => offset > inRows) - 1;
+    refuse("activations", rows.values[inRows], start + row, sae, T);
+  }
   const sums: SequenceSums[] = [];
   for (let from = 0; from < nRows; from += T) {
     const to = Math.min(nRows, from + T);
@@ -125,23 +130,18 @@ async function encodeRun(
   return { rows, sums };
 }
 
-function checkValues(
-  name: "input" | "activations",
-  values: Float32Array,
-  sae: Sae,
-  start: number,
-  T: number,
-): void {
+// Position of the first value that is not a number to count with, -1 if there is none.
+function firstNonFinite(values: Float32Array): number {
   let sum = 0;
   for (let e = 0; e < values.length; e++) sum += values[e] * 0; // NaN from NaN and from infinity
-  if (sum === 0) return;
+  return sum === 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
+}
 
-  const e = values.findIndex((value) => !Number.isFinite(value));
-  const token = start + Math.floor(e / (name === "input" ? sae.dIn : sae.dSae));
-  throw new DataError(`compute the ${name} of SAE`, {
+function refuse(what: string, value: number, token: number, sae: Sae, T: number): never {
+  throw new DataError(`compute the ${what} of SAE`, {
     where: `${sae.where} at ${sae.hook.name}`,
     expected: "finite numbers",
-    got: `${values[e]} at position ${token % T} of sequence ${Math.floor(token / T)}`,
+    got: `${value} at position ${token % T} of sequence ${Math.floor(token / T)}`,
     fix: "look for NaN or overflow in the weights of the model",
   });
 }

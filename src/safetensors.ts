@@ -189,7 +189,11 @@ export function getEntry(
   const [found, wanted] = [entry.shape, shape ?? entry.shape].map(showShape);
   if (found !== wanted) {
     const fix = showShape(entry.shape.toReversed()) === wanted ? "save it transposed" : "";
-    throw tensorError(name, where, { expected: `shape ${wanted}`, got: `shape ${found}`, fix });
+    throw tensorError(name, entry.source.name, {
+      expected: `shape ${wanted}`,
+      got: `shape ${found}`,
+      fix,
+    });
   }
   return entry;
 }

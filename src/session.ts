@@ -49,7 +49,14 @@ export async function createEncoder(
   { device = "cpu", threads = 1 }: { readonly device?: Device; readonly threads?: number } = {},
 ): Promise<Encoder> {
   const provider = device === "auto" ? "cpu" : device;
-  const ort = await import("npm:onnxruntime-node@1.30.0");
+  const ort = await import("npm:onnxruntime-node@1.30.0").catch((cause) => {
+    throw new DataError("load", {
+      where: "onnxruntime-node",
+      expected: "its native library",
+      got: firstLine(cause),
+      fix: "run with --allow-ffi, on Linux, macOS or Windows",
+    }, { cause });
+  });
   // External data must lie below a folder: the root, so that paths are absolute without their slash.
   const root = resolve("/");
   const model = encodeModel(graph, ({ source }) => resolve(source.name).slice(root.length));

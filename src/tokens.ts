@@ -73,8 +73,7 @@ const formats: ReadonlyMap<string, readonly [expected: string, read: ReadRows]> 
  * @param options What to take.
  * @returns The first rows, each cut to the context, and of them the first `totalTokens`.
  * @throws {RangeError} If a size is not a positive integer.
- * @throws {DataError} If the file has no rows, a row is shorter than the context, or an id is not an
- * integer from 0 to 2^31 - 1.
+ * @throws {DataError} If there are no rows, a row is too short, or an id is not from 0 to 2^31 - 1.
  *
  * @example Five tokens in sequences of three
  * ```ts
@@ -191,12 +190,14 @@ async function* parquetRows(source: ByteSource, { column, nRows }: Wanted): Rows
 
 async function* arrowRows(source: ByteSource, { column, contextSize }: Wanted): Rows {
   const arrow = await import("npm:apache-arrow@21.2.0");
-  // What apache-arrow takes for an open file: reads at a position, and a size.
+  // What apache-arrow takes for an open file. Bad offsets would lead it round in circles, for ever.
+  const parts = new Set<string>();
   const handle = {
     fd: 0,
     stat: () => Promise.resolve({ size: source.byteLength }),
     close: () => Promise.resolve(),
     async read(buffer: Uint8Array, offset: number, length: number, position: number) {
+      if (parts.size === parts.add(`${position} ${length}`).size) throw new Error("a circle");
       const bytes = await source.read(position, Math.min(source.byteLength, position + length));
       buffer.set(bytes, offset);
       return { bytesRead: bytes.length, buffer };
@@ -227,9 +228,8 @@ async function* jsonRows(source: ByteSource, { column }: Wanted): Rows {
     }
     if (value !== Object(value) || Array.isArray(value)) yield value;
     else {
-      const object = value as Record<string, unknown>;
-      checkColumn(Object.keys(object), column, where);
-      yield object[column];
+      checkColumn(Object.keys(value as object), column, where);
+      yield (value as Record<string, unknown>)[column];
     }
   }
 }

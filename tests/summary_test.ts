@@ -38,16 +38,17 @@ Deno.test("distances() are NaN where there is no match", () => {
   assert.deepEqual([...distances(matchWith([0.25, NaN, 1]))], [0.75, NaN, 0]);
 });
 
-// numpy.histogram: bins are [edge, next edge), the last one [edge, last edge].
-function naiveHistogram(values: number[], [low, high]: [number, number], nBins: number): number[] {
-  const edges = Array.from({ length: nBins + 1 }, (_, b) => low + (b * (high - low)) / nBins);
-  return Array.from(
-    { length: nBins },
-    (_, b) =>
-      values.filter((v) =>
-        v >= edges[b] && (b === nBins - 1 ? v <= edges[b + 1] : v < edges[b + 1])
-      ).length,
-  );
+// numpy.histogram: bins are [edge, next edge), the last one [edge, last edge]; edges as linspace's.
+const edgesOf = ([low, high]: readonly [number, number], nBins: number) => [
+  ...Array.from({ length: nBins }, (_, b) => low + b * ((high - low) / nBins)),
+  high,
+];
+
+function naiveHistogram(values: number[], edges: number[]): number[] {
+  return edges.slice(0, -1).map((edge, b) => {
+    const isBelow = (v: number) => b === edges.length - 2 ? v <= edges[b + 1] : v < edges[b + 1];
+    return values.filter((v) => v >= edge && isBelow(v)).length;
+  });
 }
 
 Deno.test("histogram() equals its definition, on the edges as well", () => {
@@ -55,16 +56,13 @@ Deno.test("histogram() equals its definition, on the edges as well", () => {
     const random = randomFrom(seed);
     const nBins = 1 + Math.floor(random() * 30);
     const low = random() < 0.5 ? 0 : random() - 1;
-    const range: [number, number] = [low, low + 0.1 + random()];
-    const edges = Array.from(
-      { length: nBins + 1 },
-      (_, b) => range[0] + (b * (range[1] - range[0])) / nBins,
-    );
+    const range = [low, low + 0.1 + random()] as const;
+    const edges = edgesOf(range, nBins);
     const values = [...edges, NaN, ...Array.from({ length: 100 }, () => 3 * random() - 1.5)];
 
     const actual = [...histogram(values, range, nBins)];
 
-    assert.deepEqual(actual, naiveHistogram(values, range, nBins), `seed ${seed}`);
+    assert.deepEqual(actual, naiveHistogram(values, edges), `seed ${seed}`);
   }
 });
 
@@ -80,6 +78,10 @@ for (const [claim, [values, expected]] of Object.entries(histograms)) {
     assert.deepEqual([...histogram(values, [0, 1], 4)], expected);
   });
 }
+
+Deno.test("histogram() puts 0.3 of tenths where numpy does, below 3 * 0.1", () => {
+  assert.deepEqual([...histogram([0.3], [0, 1], 10)], [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+});
 
 // Cosines of one feature at steps 0, 10, 20, 30, the last being the reference.
 const features: Record<string, [number[], number]> = {

@@ -1,0 +1,234 @@
+// mod.ts as a user has it: by URL, with no permission, and without native code.
+
+import assert from "node:assert/strict";
+import * as library from "../mod.ts";
+
+const root = new URL("../", import.meta.url);
+
+const types: Readonly<Record<string, string>> = {
+  ts: "application/typescript",
+  js: "text/javascript",
+  css: "text/css",
+};
+
+// Serves the repository on loopback for as long as an action takes, and tells what was asked for.
+async function served(act: (url: string, asked: ReadonlySet<string>) => Promise<void>) {
+  const asked = new Set<string>();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const path = new URL(request.url).pathname.slice(1);
+      asked.add(path);
+      try {
+        const body = await Deno.readFile(new URL(path, root));
+        const type = types[path.split(".").at(-1)!] ?? "text/plain";
+        return new Response(body, { headers: { "content-type": type } });
+      } catch {
+        return new Response("not found", { status: 404 });
+      }
+    },
+  );
+  try {
+    await act(`http://127.0.0.1:${server.addr.port}`, asked);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+// Runs a program in an empty folder, allowed only to import from the server.
+async function runAlone(program: string, url: string) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/main.ts`, program);
+    const { code, stdout, stderr } = await new Deno.Command("deno", {
+      args: [
+        "run",
+        "-q",
+        "--no-prompt",
+        "--no-lock",
+        `--allow-import=${new URL(url).host}`,
+        "main.ts",
+      ],
+      cwd: folder,
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder();
+    const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    return { code, out: text.decode(stdout), err: text.decode(stderr), left };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("mod.ts works from a URL, with no permission and no native code", async () => {
+  await served(async (url, asked) => {
+    const { code, out, err, left } = await runAlone(
+      `
+      import { emptyMatch, matchFeatures, reportPage, sparsify } from "${url}/mod.ts";
+      const last = sparsify(new Float32Array([1, 0, 2, 0, 0, 3]), 2);
+      const early = sparsify(new Float32Array([0, 2, 0, 4, 6, 0]), 2);
+      const match = matchFeatures(last, early);
+      const html = await reportPage({
+        name: "by URL",
+        hook: "blocks.0.hook_resid_pre",
+        centred: true,
+        reference: 1,
+        nFeatures: 2,
+        checkpoints: [0, 1].map((step) => ({
+          step,
+          losses: {},
+          match,
+          decoderCosine: new Float32Array([1, 1]),
+          quality: { nTokens: 3, dSae: 2, nMeasured: 3, l0: 1, l1: 2, mse: 0.1,
+            explainedVariance: 0.9, nDead: 0, nDense: 0 },
+        })),
+      }, { plotly: "/* plotly */", generatedBy: "a test" });
+      console.log(JSON.stringify({
+        best: [...match.best],
+        cosine: [...match.cosine],
+        none: [...emptyMatch(new Uint32Array(1), new Uint32Array(1)).best],
+        isPage: html.startsWith("<!doctype html>") || html.startsWith("<!DOCTYPE html>"),
+        ffi: Deno.permissions.querySync({ name: "ffi" }).state,
+        read: Deno.permissions.querySync({ name: "read" }).state,
+      }));
+      `,
+      url,
+    );
+    assert.equal(code, 0, err);
+    assert.equal(err, "");
+    assert.deepEqual(JSON.parse(out), {
+      best: [1, 0],
+      cosine: [1, 1],
+      none: [-1],
+      isPage: true,
+      ffi: "prompt",
+      read: "prompt",
+    });
+    assert.deepEqual(left, ["main.ts"], "nothing is left beside the program");
+    const inSrc = [...asked].filter((path) => path.startsWith("src/")).map((path) => path.slice(4));
+    const there = [...Deno.readDirSync(new URL("src/", root))].map(({ name }) => name);
+    assert.deepEqual(inSrc.sort(), there.sort(), "all of src is reached from mod.ts");
+    assert.deepEqual([...asked].filter((path) => !path.startsWith("src/")), ["mod.ts"]);
+  });
+});
+
+Deno.test("the plotting library comes by URL too, and needs no permission", async () => {
+  await served(async (url) => {
+    const { code, out, err } = await runAlone(
+      `
+      import { readPlotly } from "${url}/mod.ts";
+      const text = await readPlotly();
+      console.log(text.length > 1e6, /plotly/i.test(text.slice(0, 300)));
+      `,
+      url,
+    );
+    assert.equal(code, 0, err);
+    assert.equal(out, "true true\n");
+  });
+});
+
+Deno.test("a session asks for the permission to load native code, and only then", async () => {
+  await served(async (url) => {
+    const { code, out, err } = await runAlone(
+      `
+      import { buildGraph, createEncoder } from "${url}/mod.ts";
+      const tokens = { dtype: "int32", shape: ["sequences", 1] } as const;
+      const floats = { dtype: "float32", shape: ["tokens", "d"] } as const;
+      console.log("loaded");
+      const graph = buildGraph({ tokens }, { x: floats, activations: floats }, (b) => {
+        const x = b.op("Identity", ["tokens"]);
+        return { x, activations: x };
+      });
+      await createEncoder(graph);
+      `,
+      url,
+    );
+    assert.equal(code, 1);
+    assert.equal(out, "loaded\n");
+    assert.match(err, /NotCapable: Requires ffi access to .*onnxruntime_binding\.node/);
+  });
+});
+
+Deno.test("mod.ts exports what is listed here, and nothing else", () => {
+  assert.deepEqual(Object.keys(library).sort(), [
+    "DataError",
+    "activationsWriter",
+    "agreeOnHook",
+    "appearances",
+    "appearingCountsFigure",
+    "appearingFeatures",
+    "appearingFigure",
+    "buildGraph",
+    "bytesInMemory",
+    "checkVocabulary",
+    "checkpointsAt",
+    "columnSums",
+    "concatenate",
+    "countMatched",
+    "createEncoder",
+    "decoderCosines",
+    "decoderHistogramFigure",
+    "denormalisation",
+    "devices",
+    "distanceMatrixFigure",
+    "distances",
+    "emptyMatch",
+    "encodeModel",
+    "encodeSafetensors",
+    "encoderGraph",
+    "extract",
+    "extractSweep",
+    "featuresByStability",
+    "getEntry",
+    "histogram",
+    "hookPoints",
+    "inDegrees",
+    "lossFigure",
+    "matchFeatures",
+    "matchSweep",
+    "matchedFractionFigure",
+    "mutualMatches",
+    "neoxGraph",
+    "openFile",
+    "openTable",
+    "parseHook",
+    "parseNeoxConfig",
+    "parseSaeConfig",
+    "pythiaSteps",
+    "qualityMeter",
+    "randomFrom",
+    "readActivationInfo",
+    "readActivations",
+    "readEntries",
+    "readFloats",
+    "readMatch",
+    "readModel",
+    "readPlotly",
+    "readSae",
+    "readSweep",
+    "readTokens",
+    "readTorchEntries",
+    "readWeights",
+    "reportPage",
+    "saeGraph",
+    "sample",
+    "sequenceSums",
+    "sha256",
+    "show",
+    "similarityHistogramFigure",
+    "sliceRows",
+    "sparsify",
+    "spread",
+    "tableWriter",
+    "thresholds",
+    "transpose",
+    "writeFeatures",
+    "writeFile",
+    "writeMatch",
+    "writeReport",
+    "writeReverse",
+    "writeSummary",
+    "writeTable",
+    "writeTokens",
+  ]);
+});
