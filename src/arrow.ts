@@ -28,7 +28,9 @@ export type ColumnType =
   | `fixed_size_list<${"uint32" | "float32"}>[${number}]`;
 
 /** Column names to types, in order; a "?" after the type allows nulls. */
-export type ColumnTypes = Readonly<Record<string, ColumnType | `${ColumnType}?`>>;
+export type ColumnTypes = Readonly<
+  Record<string, ColumnType | `${Exclude<ColumnType, "bool" | "utf8" | `list<${string}`>}?`>
+>;
 
 /** A number per row, and which of them are absent. */
 export interface Column {
@@ -273,6 +275,7 @@ export async function openTable(source: ByteSource): Promise<TableReader> {
       if (!reader.isAsync() || !reader.isFile()) throw new Error("batches without a footer");
       return reader;
     });
+  await refusing(source, () => checkMagic(source));
   const { schema } = await open();
   return {
     source,
@@ -289,6 +292,19 @@ export async function openTable(source: ByteSource): Promise<TableReader> {
       }
     },
   };
+}
+
+// A file begins and ends with its name; apache-arrow would read one that is cut as a stream.
+async function checkMagic(source: ByteSource): Promise<void> {
+  const magic = "ARROW1";
+  const size = source.byteLength;
+  if (size < 2 * magic.length) throw new Error(`${size} bytes`);
+  for (const at of [0, size - magic.length]) {
+    const bytes = await source.read(at, at + magic.length);
+    if (String.fromCharCode(...bytes) !== magic) {
+      throw new Error(`another ${at === 0 ? "beginning" : "end"}`);
+    }
+  }
 }
 
 // What apache-arrow takes for an open file: reads at a position, and a size.

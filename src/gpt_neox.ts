@@ -88,12 +88,13 @@ export function parseNeoxConfig(
 
   const share = number("rotary_pct", config.rotary_pct ?? rope.partial_rotary_factor ?? 0.25);
   const rotated = Math.floor((hidden / nHeads) * share);
+  if (share > 1) refuse(where, "rotary_pct", "a share of at most 1", share);
   if (rotated % 2 !== 0) {
     refuse(where, "rotary_pct", "an even number of rotated dimensions", rotated);
   }
 
   const activation = (config.hidden_act ?? "gelu") as Activation;
-  if (!(activation in activations)) {
+  if (!Object.hasOwn(activations, activation)) {
     refuse(where, "hidden_act", Object.keys(activations).join(", "), activation);
   }
   return {

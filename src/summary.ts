@@ -96,7 +96,7 @@ export function histogram(
   nBins: number,
 ): Uint32Array {
   const counts = new Uint32Array(nBins);
-  const edge = (b: number) => low + (b * (high - low)) / nBins;
+  const edge = (b: number) => low + b * ((high - low) / nBins); // as numpy.linspace rounds
   for (const value of values) {
     if (!(value >= low && value <= high)) continue;
     let bin = Math.min(nBins - 1, Math.floor(((value - low) / (high - low)) * nBins));

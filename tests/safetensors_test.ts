@@ -278,7 +278,7 @@ Deno.test("getEntry() rejects another shape, and says so where it is transposed"
     const entries = new Map([["W_enc", entry("W_enc", found)]]);
     assert.throws(() => getEntry(entries, "W_enc", "sae", [512, 8192]), {
       name: "DataError",
-      message: 'Cannot read tensor "W_enc" in sae: ' +
+      message: 'Cannot read tensor "W_enc" in x: ' +
         `expected shape [512, 8192], got shape [${found.join(", ")}]${fix}`,
     });
   }

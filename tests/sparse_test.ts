@@ -16,8 +16,8 @@ const thresholds: Record<string, [number[], number, number[]]> = {
   "keeps what equals the threshold": [[0.5, 1], 0.5, [0.5, 1]],
   "drops what is below the threshold": [[0.25, 0.4375, 1], 0.5, [1]],
   "keeps a negative value by its size": [[-0.5, -0.25, -2], 0.5, [-0.5, -2]],
-  "drops NaN": [[NaN, 1], 0.5, [1]],
-  "drops NaN at threshold 0": [[NaN, 1], 0, [1]],
+  "keeps NaN for the caller to find": [[NaN, 1], 0.5, [NaN, 1]],
+  "keeps NaN at threshold 0": [[0, NaN, 1], 0, [NaN, 1]],
   "drops both zeros at threshold 0": [[0, -0, 1e-45], 0, [1e-45]],
   "keeps infinity": [[Infinity, -Infinity], 1, [Infinity, -Infinity]],
 };
@@ -33,6 +33,20 @@ Deno.test("sparsify() loses nothing at threshold 0", () => {
   for (let seed = 0; seed < 100; seed++) {
     const dense = randomDense(12 * 7, 0.3, seed);
     assert.deepEqual(toRows(sparsify(dense, 7)).flat(), [...dense], `seed ${seed}`);
+  }
+});
+
+Deno.test("sparsify() equals its definition at any width, density and threshold, in a view", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    const nCols = 1 + seed % 37;
+    const dense = randomDense(1 + 5 * nCols, (seed % 10) / 10, seed).subarray(1);
+    const threshold = (seed % 3) / 4;
+    const kept = Array.from(dense, (v) => Math.abs(v) >= threshold ? v : 0);
+    const rows = Array.from({ length: 5 }, (_, r) => kept.slice(r * nCols, (r + 1) * nCols));
+    const matrix = sparsify(dense, nCols, threshold);
+    assert.deepEqual(toRows(matrix), rows, `seed ${seed}`);
+    assert.equal(matrix.values.length, kept.filter((v) => v !== 0).length, `seed ${seed}`);
+    assert.equal(matrix.columns.length, matrix.values.length, `seed ${seed}`);
   }
 });
 
