@@ -71,7 +71,6 @@ export async function run(
   try {
     command.parse(args, { from: "user" });
     await main(command.opts());
-    Deno.exit(0);
   } catch (error) {
     endProgress();
     if (error instanceof CommanderError && error.exitCode === 0) return; // --help, printed already
