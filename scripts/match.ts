@@ -23,6 +23,7 @@ await run(command, async ({ out, appearingAt, sample, seed, distance, ...options
   const sweep = await readSweep(options.sweep);
   const summary = await matchSweep(sweep, out, {
     ...options,
+    distance,
     onDone: ({ step, match }, wasThere) =>
       say(
         `step ${step}: ${countMatched(match, distance)} of ${match.best.length} features ` +

@@ -22,6 +22,8 @@ export interface MatchSweepOptions {
   readonly steps?: readonly number[];
   /** Whether to make finished files again. */
   readonly force?: boolean;
+  /** Distance below which a feature is present, for the step at which it appears. */
+  readonly distance?: number;
   /** Told when a checkpoint is done, or was done already. */
   readonly onDone?: (summary: CheckpointSummary, wasThere: boolean) => void;
 }
@@ -42,7 +44,7 @@ export interface MatchSweepOptions {
 export async function matchSweep(
   sweep: Sweep,
   out: string,
-  { steps, force = false, onDone }: MatchSweepOptions = {},
+  { steps, force = false, distance = 0.5, onDone }: MatchSweepOptions = {},
 ): Promise<Summary> {
   const wanted = checkpointsAt(sweep, steps && [...steps, sweep.reference]);
   const reference = wanted.find(({ step }) => step === sweep.reference)!;
@@ -95,7 +97,7 @@ export async function matchSweep(
     checkpoints,
   };
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
-  await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary));
+  await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary, distance));
   return summary;
 }
 

@@ -96,7 +96,7 @@ export async function readSweep(path: string): Promise<Sweep> {
   const checkpoint = async (
     value: unknown,
     prefix: string,
-    model?: NamedPath,
+    otherwise?: Checkpoint,
   ): Promise<Checkpoint> => {
     const of = fieldsOf(asObject(value, path, prefix), path, `${prefix}.`, [
       "step",
@@ -111,8 +111,8 @@ export async function readSweep(path: string): Promise<Sweep> {
     ]);
     const sae = named(of.string("sae"));
     return {
-      step: of.count("step", undefined) ?? await stepOf(sae.path, path, prefix),
-      model: model && of.string("model", "") === "" ? model : named(of.string("model")),
+      step: of.count("step") ?? otherwise?.step ?? await stepOf(sae.path, path, prefix),
+      model: named(of.string("model", otherwise?.model.name)),
       sae,
       losses: losses.numbers(),
     };
@@ -130,7 +130,7 @@ export async function readSweep(path: string): Promise<Sweep> {
   const twice = checkpoints.find(({ step }, i) => step === checkpoints[i + 1]?.step);
   if (twice) refuse(path, "checkpoints", "each step once", `step ${twice.step} twice`);
 
-  const reference = at.count("reference", undefined) ?? checkpoints.at(-1)!.step;
+  const reference = at.count("reference") ?? checkpoints.at(-1)!.step;
   const referred = checkpoints.find(({ step }) => step === reference);
   if (referred === undefined) {
     refuse(
@@ -154,7 +154,7 @@ export async function readSweep(path: string): Promise<Sweep> {
     center,
     ceiling: json.ceiling === undefined
       ? undefined
-      : await checkpoint(json.ceiling, "ceiling", referred.model),
+      : await checkpoint(json.ceiling, "ceiling", referred),
   };
 }
 
@@ -183,8 +183,8 @@ function fieldsOf(json: Json, where: string, prefix: string, known: readonly str
       if (typeof value !== "string") refuse(where, prefix + key, "text", value);
       return value;
     },
-    count(key: string, fallback?: number): number | undefined {
-      const value = json[key] ?? fallback;
+    count(key: string): number | undefined {
+      const value = json[key];
       if (value === undefined) return undefined;
       if (!Number.isSafeInteger(value) || (value as number) < 0) {
         refuse(where, prefix + key, "a count", value);
