@@ -307,13 +307,18 @@ async function checkMagic(source: ByteSource): Promise<void> {
   }
 }
 
-// What apache-arrow takes for an open file: reads at a position, and a size.
+// What apache-arrow takes for an open file: reads at a position, and a size. Damaged offsets would
+// lead it round in circles, reading the same again, for ever.
 function fileHandle(source: ByteSource): FileHandle {
+  const read = new Set<string>();
   return {
     fd: 0,
     stat: () => Promise.resolve({ size: source.byteLength }),
     close: () => Promise.resolve(),
     async read(buffer: Uint8Array, offset: number, length: number, position: number) {
+      const part = `${position} ${length}`;
+      if (read.has(part)) throw new Error("offsets that lead in a circle");
+      read.add(part);
       const end = Math.min(source.byteLength, position + length);
       const bytes = await source.read(position, Math.max(position, end));
       buffer.set(bytes, offset);

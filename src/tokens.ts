@@ -42,11 +42,7 @@ export interface Tokens {
   readonly ids: Int32Array;
 }
 
-interface Wanted {
-  readonly column: string;
-  readonly contextSize: number;
-  readonly nRows: number;
-}
+type Wanted = Required<TokenOptions> & { readonly nRows: number };
 
 // Rows in file order, of which no more are taken than wanted.
 type Rows = AsyncGenerator<unknown>;
@@ -110,7 +106,7 @@ export async function readTokens(
   const nRows = Math.ceil(totalTokens / contextSize);
   const rows: Int32Array[] = [];
   try {
-    for await (const row of readRows(source, { column, contextSize, nRows })) {
+    for await (const row of readRows(source, { column, contextSize, totalTokens, nRows })) {
       const ids = toIds(row, contextSize, `row ${rows.length} in ${source.name}`);
       if (rows.push(ids) === nRows) break;
     }
@@ -125,13 +121,9 @@ export async function readTokens(
   return { contextSize, nSequences: rows.length, nTokens: Math.min(totalTokens, ids.length), ids };
 }
 
-function tokenError(
-  where: string,
-  expected: string,
-  got: string,
-  { fix = "", ...options }: ErrorOptions & { fix?: string } = {},
-): DataError {
-  return new DataError("read tokens of", { where, expected, got, fix }, options);
+type More = ErrorOptions & { readonly fix?: string };
+function tokenError(where: string, expected: string, got: string, more: More = {}): DataError {
+  return new DataError("read tokens of", { where, expected, got, fix: more.fix ?? "" }, more);
 }
 
 // The first ids of a row, checked.
@@ -165,14 +157,22 @@ function checkColumn(names: readonly string[], column: string, where: string): v
   }
 }
 
+// For libraries which a broken file leads to bytes that are not there.
+async function readWithin(source: ByteSource, start: number, end: number) {
+  if (0 <= start && start <= end && end <= source.byteLength) return await source.read(start, end);
+  throw new Error(`bytes ${start} to ${end}`);
+}
+
 async function* parquetRows(source: ByteSource, { column, nRows }: Wanted): Rows {
   const parquet = await import("npm:hyparquet@1.31.5");
   const { compressors } = await import("npm:hyparquet-compressors@1.1.2");
   const file = {
     byteLength: source.byteLength,
-    // A broken file may ask for more than there is.
-    slice: async (start: number, end = source.byteLength) =>
-      (await source.read(start, Math.min(end, source.byteLength))).buffer,
+    slice(start: number, end = source.byteLength) {
+      const part = readWithin(source, start, end).then(({ buffer }) => buffer);
+      part.catch(() => {}); // hyparquet leaves a part unseen if another one fails first
+      return part;
+    },
   };
   const metadata = await parquet.parquetMetadataAsync(file);
   const names = parquet.parquetSchema(metadata).children.map(({ element }) => element.name);
@@ -198,7 +198,7 @@ async function* arrowRows(source: ByteSource, { column, contextSize }: Wanted): 
     close: () => Promise.resolve(),
     async read(buffer: Uint8Array, offset: number, length: number, position: number) {
       if (parts.size === parts.add(`${position} ${length}`).size) throw new Error("a circle");
-      const bytes = await source.read(position, Math.min(source.byteLength, position + length));
+      const bytes = await readWithin(source, position, position + length);
       buffer.set(bytes, offset);
       return { bytesRead: bytes.length, buffer };
     },

@@ -160,11 +160,16 @@ testIn("writeFile() closes its file once, and none that was opened meanwhile", a
   // The rename fails after the file was closed: by then its number belongs to one of the others.
   await Deno.mkdir(`${folder}/x/y`, { recursive: true });
   const others: number[] = [];
-  const openMore = (n: number): void => {
-    if (n > 0) queueMicrotask(() => openMore(n - 1));
-    others.push(openSync(`${folder}/other${n}`, "w"));
+  let opening: Promise<void> | undefined;
+  const openMore = async () => {
+    for (let n = 0; n < 20; n++) {
+      others.push(openSync(`${folder}/other${n}`, "w"));
+      await undefined;
+    }
   };
-  await assert.rejects(writeFile(`${folder}/x`, () => openMore(20)), { name: "DataError" });
+  const write = writeFile(`${folder}/x`, () => void (opening = openMore()));
+  await assert.rejects(write, { name: "DataError" });
+  await opening;
   for (const other of others) {
     writeSync(other, utf8("still open"));
     closeSync(other);

@@ -118,6 +118,10 @@ const bad: Readonly<Record<string, [source: ByteSource, message: string]>> = {
     bytesInMemory("x", new Uint8Array()),
     "Cannot read x: expected at least 8 bytes, got 0; get the file again",
   ],
+  "a file of 7 bytes": [
+    bytesInMemory("x", new Uint8Array(7)),
+    "Cannot read x: expected at least 8 bytes, got 7; get the file again",
+  ],
   "a header longer than the file": [
     bytesInMemory("x", new Uint8Array([9, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d])),
     "Cannot read x: expected a header of at most 2 bytes, got 9; get the file again",
@@ -215,6 +219,10 @@ const bad: Readonly<Record<string, [source: ByteSource, message: string]>> = {
     file({ x: { ...two, shape: [3] } }, new Uint8Array(8)),
     'Cannot read tensor "x" in x.safetensors: expected bytes 62 to 74 for F32 [3], got 62 to 70',
   ],
+  "fewer bytes than its shape, which end where they should": [
+    file({ x: { ...two, data_offsets: [4, 8] } }, new Uint8Array(8)),
+    'Cannot read tensor "x" in x.safetensors: expected bytes 62 to 70 for F32 [2], got 66 to 70',
+  ],
   "a hole": [
     file({ x: { ...two, data_offsets: [4, 12] } }, new Uint8Array(12)),
     'Cannot read tensor "x" in x.safetensors: expected bytes 63 to 71 for F32 [2], got 67 to 75',
@@ -257,7 +265,7 @@ Deno.test("getEntry() names up to five tensors that are there, and counts the ot
       [0, "none"],
       [2, '"a", "b"'],
       [5, '"a", "b", "c", "d", "e"'],
-      [7, '"a", "b", "c", "d", "e" and 2 more'],
+      [6, '"a", "b", "c", "d", "e" and 1 more'],
     ] as const
   ) {
     assert.throws(() => getEntry(found(n), "W_enc", "sae"), {

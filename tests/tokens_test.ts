@@ -168,22 +168,26 @@ Deno.test("readTokens() takes the column it is told", async () => {
 Deno.test("readTokens() reads lines that are cut within a character by the parts of 1 MiB", async () => {
   // Two bytes a letter after an odd start, so that every boundary falls inside one.
   const row = (id: number) => `{"text":"${"é".repeat(700_000)}","input_ids":[${id}]}`;
-  const { ids } = await readTokens(lines(` ${row(1)}\n${row(2)}\n${row(3)}`), {
+  const { ids } = await readTokens(lines(`${row(1)}\n${row(2)}\n${row(3)}`), {
     contextSize: 1,
     totalTokens: 3,
   });
   assert.deepEqual([...ids], [1, 2, 3]);
 });
 
-Deno.test("readTokens() reads no more of a file than the rows it needs", async () => {
-  const counted = (source: ByteSource) => {
-    const most = { read: 0 };
-    const read = (start: number, end: number) => {
-      most.read += end - start;
-      return source.read(start, end);
-    };
-    return { ...source, read, most };
+// The same source, and how much was read of it: in all, at once, and up to where.
+function watched(source: ByteSource): ByteSource & { readonly seen: Record<string, number> } {
+  const seen = { bytes: 0, atOnce: 0, end: 0 };
+  const read = (start: number, end: number) => {
+    seen.bytes += end - start;
+    seen.atOnce = Math.max(seen.atOnce, end - start);
+    seen.end = Math.max(seen.end, end);
+    return source.read(start, end);
   };
+  return { ...source, read, seen };
+}
+
+Deno.test("readTokens() reads no more of a file than the rows it needs", async () => {
   const sources: Record<string, [source: ByteSource, most: number]> = {
     // 8 MiB in rows of 1 KiB: one part of lines, a header and two rows.
     jsonl: [lines(`[${"1,".repeat(510)}1]\n`.repeat(8192)), 1 << 20],
@@ -191,9 +195,20 @@ Deno.test("readTokens() reads no more of a file than the rows it needs", async (
     arrow: [arrowLists(Array(400).fill(Array(256).fill(1))), 200_000],
   };
   for (const [name, [source, most]] of Object.entries(sources)) {
-    const file = counted(source);
+    const { seen, ...file } = watched(source);
     await readTokens(file, { contextSize: 100, totalTokens: 101 });
-    assert(file.most.read <= most, `${name}: ${file.most.read} of ${file.byteLength} bytes`);
+    assert(seen.bytes <= most, `${name}: ${seen.bytes} of ${file.byteLength} bytes`);
+  }
+});
+
+Deno.test("readTokens() reads a large array in parts of 4 MiB, or of one row", async () => {
+  for (const [nRows, nCols] of [[8192, 256], [2, 1 << 20]]) {
+    const ids = Int32Array.from({ length: nRows * nCols }, (_, i) => i);
+    const { seen, ...file } = watched(npy("<i4", [nRows, nCols], ids));
+    const tokens = await readTokens(file, { contextSize: nCols, totalTokens: ids.length });
+    assert(tokens.ids.every((id, i) => id === i));
+    assert.equal(tokens.nTokens, ids.length);
+    assert(seen.atOnce <= 4 << 20, `${seen.atOnce} bytes`);
   }
 });
 
@@ -379,6 +394,7 @@ Deno.test("readTokens() answers a damaged table with tokens or a DataError", asy
     arrowLists(rows),
     arrowLists(rows, { format: "stream" }),
   ];
+  let reached = 0;
   for (let seed = 0; seed < 200; seed++) {
     const random = randomFrom(seed);
     const source = whole[seed % 4];
@@ -386,13 +402,15 @@ Deno.test("readTokens() answers a damaged table with tokens or a DataError", asy
     const bytes = await source.read(0, length);
     for (let n = 0; n < 2; n++) bytes[Math.floor(random() * bytes.length)] = random() * 256;
     try {
-      const damaged = bytesInMemory(source.name, bytes);
-      const { ids } = await readTokens(damaged, { contextSize: 4, totalTokens: 12 });
+      const { seen, ...damaged } = watched(bytesInMemory(source.name, bytes));
+      const { ids } = await readTokens(damaged, { contextSize: 4, totalTokens: 12 })
+        .finally(() => reached = Math.max(reached, seen.end - bytes.length));
       assert(ids.length % 4 === 0 && ids.length <= 12, `seed ${seed}`);
     } catch (error) {
       assert.equal((error as Error).name, "DataError", `seed ${seed}: ${error}`);
     }
   }
+  assert.equal(reached, 0, "bytes beyond the end were asked for");
 });
 
 Deno.test("checkVocabulary() names the first id without an embedding, past nTokens too", () => {
@@ -403,6 +421,7 @@ Deno.test("checkVocabulary() names the first id without an embedding, past nToke
     ids: Int32Array.of(0, 511, 2, 3, 4, 700),
   };
   checkVocabulary(tokens, 701, "x.npy");
+  assert.throws(() => checkVocabulary(tokens, 700, "x.npy"), /expected an id below 700, got 700/);
   assert.throws(() => checkVocabulary(tokens, 512, "x.npy"), {
     name: "DataError",
     message:

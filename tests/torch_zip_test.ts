@@ -373,11 +373,18 @@ const files: Readonly<Record<string, [source: ByteSource | Promise<ByteSource>, 
       save("N".repeat(4 << 20)),
       "expected a record of at most 4194304 bytes, got 4194307",
     ],
-    "a directory of more than 4 MiB": [patched(good, -10, number(5 << 20, 4)), partial],
     "a directory beyond the file": [patched(good, -6, number(2 ** 31, 4)), partial],
     "a directory that is none": [patched(good, -6, number(1, 4)), partial],
     "a directory that ends within a record": [patched(good, -10, number(70, 4)), partial],
     "a directory that ends within a name": [patched(good, -10, number(120, 4)), partial],
+    "a record that is stored in another length": [
+      patched(good, -126, number(99, 4)),
+      'expected records as they are, got a compressed "x/data.pkl"',
+    ],
+    "a 64-bit size that its field has no room for": [
+      patched(long, -157, number(19, 2) + number(16, 2)),
+      'expected records as they are, got a compressed "x/data/0"',
+    ],
     "a 64-bit end record beyond the file": [patched(long, -34, number(2 ** 40, 8)), partial],
     "a record beyond the file": [
       patched(good, -104, number(2 ** 31, 4)),
@@ -393,6 +400,21 @@ for (const [name, [source, message]] of Object.entries(files)) {
     });
   });
 }
+
+Deno.test("readTorchEntries() reads no directory of more than 4 MiB", async () => {
+  const source = save(dict({}), { 0: "\0".repeat(6 << 20) });
+  const damaged = await patched(source, -10, number(5 << 20, 4) + number(0, 4));
+  let most = 0;
+  const read = (start: number, end: number) => {
+    most = Math.max(most, end - start);
+    return damaged.read(start, end);
+  };
+  await assert.rejects(readTorchEntries({ ...damaged, read }), {
+    name: "DataError",
+    message: `Cannot read x.bin: ${partial}`,
+  });
+  assert(most < 1e5, `${most} bytes`);
+});
 
 Deno.test("readTorchEntries() takes a missing byte order, and a little-endian one", async () => {
   const records = { "x/data.pkl": `\x80\x02${dict({})}.` };
