@@ -28,12 +28,11 @@ const command = sweepCommand("activations", "Extracts SAE feature activations of
   .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
   .addOption(deviceOption());
 
-await run(command, async (options) => {
-  const sweep = await readSweep(options.sweep);
+await run(command, async ({ sweep, out, workers, ...options }) => {
   let startMs = performance.now();
-  await extractSweep(sweep, options.out, {
+  await extractSweep(await readSweep(sweep), out, {
     ...options,
-    threads: options.workers,
+    threads: workers,
     on: {
       progress: (step, nTokens, total) => drawProgress(`step ${step}`, nTokens, total, startMs),
       done: ({ step, n_tokens, l0, explained_variance, n_dead, centred }, wasThere) => {

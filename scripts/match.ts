@@ -19,10 +19,10 @@ const command = sweepCommand("match", "Matches features through training by argm
   .option("--seed <n>", "seed of their choice", count, 0)
   .option("--distance <d>", "distance below which a feature is present", size, 0.5);
 
-await run(command, async ({ out, appearingAt, sample, seed, distance, ...options }) => {
-  const sweep = await readSweep(options.sweep);
-  const summary = await matchSweep(sweep, out, {
-    ...options,
+await run(command, async ({ sweep, out, steps, force, appearingAt, sample, seed, distance }) => {
+  const summary = await matchSweep(await readSweep(sweep), out, {
+    steps,
+    force,
     distance,
     onDone: ({ step, match }, wasThere) =>
       say(

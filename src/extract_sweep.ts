@@ -89,7 +89,7 @@ export async function extractSweep(
   await writeFile(`${out}/tokens.arrow`, (sink) => writeTokens(sink, tokens));
   const done: ActivationInfo[] = [];
   for (const checkpoint of checkpoints) {
-    done.push(await extractCheckpoint(checkpoint, tokens, { sweep, out, tokensHash, ...options }));
+    done.push(await extractCheckpoint(checkpoint, tokens, { ...options, sweep, out, tokensHash }));
   }
   return done;
 }

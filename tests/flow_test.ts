@@ -348,3 +348,21 @@ function assertClose(
   }
   assert.deepEqual(off.slice(0, 5), [], `${what}: ${off.length} differ`);
 }
+
+Deno.test("the scripts write what the functions write, byte for byte", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    await flow(sweep, `${folder}/a`);
+    const run = async (script: string, ...args: string[]) => {
+      const { success, stderr } = await new Deno.Command("deno", {
+        args: ["run", "-q", `-P=${script}`, `scripts/${script}.ts`, ...args],
+        cwd: new URL("..", import.meta.url).pathname,
+      }).output();
+      assert(success, new TextDecoder().decode(stderr));
+    };
+    const both = ["--sweep", `${folder}/sweep.json`, "--out", `${folder}/b`];
+    await run("activations", ...both, "--total-tokens", `${golden.config.total}`);
+    await run("match", ...both, "--appearing-at", `${reference}`);
+    assertSameFiles(await filesBelow(`${folder}/a`), await filesBelow(`${folder}/b`), "by scripts");
+  });
+});
