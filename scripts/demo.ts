@@ -22,7 +22,6 @@ await run(command, async ({ force }) => {
   const out = "out/demo";
   await extractSweep(sweep, out, {
     force,
-    threads: navigator.hardwareConcurrency,
     on: {
       done: ({ step, l0, explained_variance }) =>
         say(

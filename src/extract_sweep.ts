@@ -103,7 +103,7 @@ async function extractCheckpoint(
     readonly tokensHash: string;
   },
 ): Promise<ActivationInfo> {
-  const { sweep, on, device, threads, threshold = 1e-6 } = options;
+  const { sweep, on, device, threads, threshold = 1e-6, qualityTokens = 65536 } = options;
   const model = await readModel(modelPath.path);
   const sae = await readSae(saePath.path);
   const isProcessed = sweep.center === "auto" ? sae.isProcessed : sweep.center;
@@ -117,7 +117,7 @@ async function extractCheckpoint(
     length: tokens.contextSize,
     threshold,
     isProcessed,
-    qualityTokens: options.qualityTokens,
+    qualityTokens,
   };
   const fingerprint = hashOf(new TextEncoder().encode(JSON.stringify(inputs)));
 
@@ -136,6 +136,8 @@ async function extractCheckpoint(
       const writer = activationsWriter(sink, sae.dSae, fingerprint);
       const quality = await extract(tokens, encoder, sae, writer.write, {
         ...options,
+        threshold,
+        qualityTokens,
         onProgress: (nTokens) => on?.progress?.(step, nTokens, tokens.nTokens),
       });
       const info = describe(sae, quality, {

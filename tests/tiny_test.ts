@@ -36,7 +36,7 @@ function tiny(): Promise<Summary> {
     const out = await Deno.makeTempDir();
     try {
       const sweep = await readSweep(`${folder}sweep.json`);
-      await extractSweep(sweep, out, { threads: 2 });
+      await extractSweep(sweep, out);
       return await matchSweep(sweep, out);
     } finally {
       await Deno.remove(out, { recursive: true });
