@@ -120,12 +120,14 @@ export {
   tableWriter,
   writeTable,
 } from "./src/arrow.ts";
-export { type SourceFile, type TableInfo } from "./src/metadata.ts";
+export { checkMadeFrom, type SourceFile, type TableInfo } from "./src/metadata.ts";
 export {
   type ActivationInfo,
   activationsWriter,
   readActivationInfo,
   readActivations,
+  readTokensInfo,
+  type TokensInfo,
   writeTokens,
 } from "./src/activation_table.ts";
 export {

@@ -27,6 +27,8 @@ export interface ActivationInfo extends TableInfo {
   readonly n_tokens: number;
   /** Positions of a sequence. */
   readonly context_size: number;
+  /** Names the tokens: their hash, in hexadecimal. */
+  readonly tokens: string;
   /** Activations of a smaller size were dropped. */
   readonly threshold: number;
   /** Whether the SAE saw values as TransformerLens' default loading gives them: centred. */
@@ -140,17 +142,45 @@ function refuseRows(source: ByteSource, expected: string, got: string): never {
 
 const tokenTypes = { sequence: "uint32", position: "uint32", token: "uint32" } as const;
 
+/** What the file of tokens says of itself, as JSON under the key `tokens` of its schema. */
+export interface TokensInfo extends TableInfo {
+  /** Positions of a sequence. */
+  readonly context_size: number;
+  /** Rows of the file. */
+  readonly n_tokens: number;
+}
+
+/**
+ * Reads what a file of tokens says of itself.
+ *
+ * @param source The file.
+ * @returns Its description.
+ * @throws {DataError} If it is not a file of tokens of this format.
+ */
+export function readTokensInfo(source: ByteSource): Promise<TokensInfo> {
+  return readInfo<TokensInfo>(source, "tokens", ["context_size", "n_tokens"]);
+}
+
 /**
  * Writes the tokens of a sweep: one row a token.
  *
  * @param sink Where the bytes go.
  * @param tokens The tokens.
+ * @param fingerprint Names them.
  */
-export function writeTokens(sink: ByteSink, { ids, nTokens, contextSize }: Tokens): void {
+export function writeTokens(
+  sink: ByteSink,
+  { ids, nTokens, contextSize }: Tokens,
+  fingerprint: string,
+): void {
   const rows = Uint32Array.from({ length: nTokens }, (_, n) => n);
   writeTable(sink, tokenTypes, {
     sequence: { values: rows.map((n) => Math.floor(n / contextSize)) },
     position: { values: rows.map((n) => n % contextSize) },
     token: { values: Uint32Array.from(ids.subarray(0, nTokens)) },
-  }, { tokens: JSON.stringify({ format: 1, context_size: contextSize, n_tokens: nTokens }) });
+  }, {
+    tokens: JSON.stringify(
+      { format: 1, fingerprint, context_size: contextSize, n_tokens: nTokens } satisfies TokensInfo,
+    ),
+  });
 }

@@ -10,13 +10,13 @@ import {
   type ActivationInfo,
   activationsWriter,
   readActivationInfo,
+  readTokensInfo,
   writeTokens,
 } from "./activation_table.ts";
 import { encoderGraph } from "./encoder.ts";
-import { DataError } from "./errors.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
-import type { SourceFile } from "./metadata.ts";
+import { checkMadeFrom, type SourceFile } from "./metadata.ts";
 import { readModel } from "./model.ts";
 import type { Quality } from "./quality.ts";
 import { readSae, type Sae } from "./sae.ts";
@@ -60,10 +60,12 @@ export interface ExtractListener {
 /**
  * Extracts the activations of the checkpoints of a sweep, one after another.
  *
- * A finished file is kept, unless `force`; one that was made from other inputs is refused.
+ * All checkpoints are read and checked, and what is there is compared with what is asked for, before
+ * anything is written. A finished file is kept, unless `force`; one that was made from other inputs
+ * is refused. The tokens are written last.
  *
  * @param sweep The sweep.
- * @param out Folder to write `tokens.arrow` and `activations/step<N>.arrow` in.
+ * @param out Folder to write `activations/step<N>.arrow` and `tokens.arrow` in.
  * @param options What can be changed.
  * @returns What each file says of itself, in order of step.
  * @throws {DataError} If an input is missing or broken, or a finished file is of other inputs.
@@ -81,78 +83,123 @@ export async function extractSweep(
     contextSize: options.contextSize ?? agreed.contextSize,
     totalTokens: options.totalTokens ?? 640000,
   });
-  const tokensHash = hashOf(tokens.ids.subarray(0, tokens.nTokens));
+  const settings: Settings = {
+    tokens,
+    tokensName: source.name,
+    tokensHash: hashOf(tokens.ids.subarray(0, tokens.nTokens)),
+    center: sweep.center,
+    threshold: options.threshold ?? 1e-6,
+    qualityTokens: options.qualityTokens ?? 65536,
+  };
+  const tokensPath = `${out}/tokens.arrow`;
+  const jobs: Job[] = [];
   for (const checkpoint of checkpoints) {
-    checkVocabulary(tokens, (await readModel(checkpoint.model.path)).vocabulary, source.name);
+    jobs.push(await planCheckpoint(checkpoint, out, settings, options.force));
+  }
+  const isThere = !options.force && await exists(tokensPath);
+  if (isThere) {
+    const found = await readTokensInfo(await openFile(tokensPath));
+    checkMadeFrom(tokensPath, found, tokensFingerprint(settings));
   }
 
-  await writeFile(`${out}/tokens.arrow`, (sink) => writeTokens(sink, tokens));
   const done: ActivationInfo[] = [];
-  for (const checkpoint of checkpoints) {
-    done.push(await extractCheckpoint(checkpoint, tokens, { ...options, sweep, out, tokensHash }));
+  for (const job of jobs) {
+    const info = job.found ?? await extractCheckpoint(job, settings, options);
+    options.on?.done?.(info, job.found !== undefined);
+    done.push(info);
+  }
+  if (!isThere) {
+    await writeFile(tokensPath, (sink) => writeTokens(sink, tokens, tokensFingerprint(settings)));
   }
   return done;
 }
 
-async function extractCheckpoint(
-  { step, model: modelPath, sae: saePath }: Checkpoint,
-  tokens: Tokens,
-  options: ExtractSweepOptions & {
-    readonly sweep: Sweep;
-    readonly out: string;
-    readonly tokensHash: string;
-  },
-): Promise<ActivationInfo> {
-  const { sweep, on, device, threads, threshold = 1e-6, qualityTokens = 65536 } = options;
-  const model = await readModel(modelPath.path);
-  const sae = await readSae(saePath.path);
-  const isProcessed = sweep.center === "auto" ? sae.isProcessed : sweep.center;
+/** What all checkpoints are extracted with. */
+interface Settings {
+  readonly tokens: Tokens;
+  readonly tokensName: string;
+  readonly tokensHash: string;
+  readonly center: Sweep["center"];
+  readonly threshold: number;
+  readonly qualityTokens: number;
+}
+
+function tokensFingerprint({ tokensHash, tokens }: Settings): string {
+  return `${tokensHash}/${tokens.contextSize}`;
+}
+
+/** One file to make, or to keep. */
+interface Job {
+  readonly checkpoint: Checkpoint;
+  readonly path: string;
+  readonly isProcessed: boolean;
+  readonly sources: readonly SourceFile[];
+  readonly fingerprint: string;
+  /** What the file says of itself, where it is there already. */
+  readonly found: ActivationInfo | undefined;
+}
+
+// Reads a checkpoint whole, to know now what is wrong with it, and keeps none of it.
+async function planCheckpoint(
+  checkpoint: Checkpoint,
+  out: string,
+  settings: Settings,
+  force = false,
+): Promise<Job> {
+  const { tokens, tokensName, tokensHash, center, threshold, qualityTokens } = settings;
+  const model = await readModel(checkpoint.model.path);
+  checkVocabulary(tokens, model.vocabulary, tokensName);
+  const sae = await readSae(checkpoint.sae.path);
+  const isProcessed = center === "auto" ? sae.isProcessed : center;
+  encoderGraph(model, sae, { length: tokens.contextSize, isProcessed });
   const sources = [
-    ...await sourcesOf(modelPath, [model.config, ...model.weights.files]),
-    ...await sourcesOf(saePath, sae.files),
+    ...await sourcesOf(checkpoint.model, [model.config, ...model.weights.files]),
+    ...await sourcesOf(checkpoint.sae, sae.files),
   ];
   const inputs = {
     sources: sources.map((source) => source.sha256),
-    tokens: options.tokensHash,
+    tokens: tokensHash,
     length: tokens.contextSize,
     threshold,
     isProcessed,
     qualityTokens,
   };
   const fingerprint = hashOf(new TextEncoder().encode(JSON.stringify(inputs)));
-
-  const path = `${options.out}/activations/step${step}.arrow`;
-  const found = await finished(path, fingerprint, options.force);
-  if (found !== undefined) {
-    on?.done?.(found, true);
-    return found;
+  const path = `${out}/activations/step${checkpoint.step}.arrow`;
+  let found: ActivationInfo | undefined;
+  if (!force && await exists(path)) {
+    found = await readActivationInfo(await openFile(path));
+    checkMadeFrom(path, found, fingerprint);
   }
+  return { checkpoint, path, isProcessed, sources, fingerprint, found };
+}
+
+async function extractCheckpoint(
+  job: Job,
+  settings: Settings,
+  { on, device, threads, batchSize }: ExtractSweepOptions,
+): Promise<ActivationInfo> {
+  const { checkpoint: { step, ...checkpoint }, path, isProcessed, fingerprint } = job;
+  const { tokens, threshold, qualityTokens } = settings;
+  const model = await readModel(checkpoint.model.path);
+  const sae = await readSae(checkpoint.sae.path);
   const encoder = await createEncoder(
     encoderGraph(model, sae, { length: tokens.contextSize, isProcessed }),
     { ...(device && { device }), ...(threads && { threads }) },
   );
   try {
-    const info = await writeFile(path, async (sink) => {
+    return await writeFile(path, async (sink) => {
       const writer = activationsWriter(sink, sae.dSae, fingerprint);
       const quality = await extract(tokens, encoder, sae, writer.write, {
-        ...options,
         threshold,
         qualityTokens,
+        ...(batchSize && { batchSize }),
         onProgress: (nTokens) => on?.progress?.(step, nTokens, tokens.nTokens),
       });
-      const info = describe(sae, quality, {
-        step,
-        fingerprint,
-        threshold,
-        isProcessed,
-        sources,
-        tokens,
-      });
+      const info = describe(job, settings, sae, quality);
       writer.finish(info);
       return info;
     });
-    on?.done?.(info, false);
-    return info;
   } finally {
     await encoder.release();
   }
@@ -166,45 +213,22 @@ async function sourcesOf(folder: NamedPath, files: readonly ByteSource[]): Promi
   return sources;
 }
 
-async function finished(
-  path: string,
-  fingerprint: string,
-  force = false,
-): Promise<ActivationInfo | undefined> {
-  if (force || !await exists(path)) return undefined;
-  const info = await readActivationInfo(await openFile(path));
-  if (info.fingerprint !== fingerprint) {
-    throw new DataError("reuse", {
-      where: path,
-      expected: `a file made from inputs ${fingerprint}`,
-      got: `one made from ${info.fingerprint}`,
-      fix: "use another --out, or --force to make it again",
-    });
-  }
-  return info;
-}
-
 function describe(
+  { checkpoint, fingerprint, isProcessed, sources }: Job,
+  { tokens, tokensHash, threshold }: Settings,
   sae: Sae,
   quality: Quality,
-  { step, fingerprint, threshold, isProcessed, sources, tokens }: {
-    readonly step: number;
-    readonly fingerprint: string;
-    readonly threshold: number;
-    readonly isProcessed: boolean;
-    readonly sources: readonly SourceFile[];
-    readonly tokens: Tokens;
-  },
 ): ActivationInfo {
   return {
     format: 1,
     fingerprint,
-    step,
+    step: checkpoint.step,
     hook: sae.hook.name,
     d_in: sae.dIn,
     d_sae: sae.dSae,
     n_tokens: quality.nTokens,
     context_size: tokens.contextSize,
+    tokens: tokensHash,
     threshold,
     centred: isProcessed,
     folded: sae.isFolded,

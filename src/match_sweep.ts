@@ -4,11 +4,13 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { type ActivationInfo, readActivationInfo, readActivations } from "./activation_table.ts";
 import { DataError } from "./errors.ts";
-import { exists, openFile, writeFile } from "./files.ts";
+import { exists, openFile, sha256, writeFile } from "./files.ts";
 import { decoderCosines, type Match, matchFeatures } from "./match.ts";
 import { readMatch, readMatchInfo, writeMatch, writeReverse } from "./match_table.ts";
+import { checkMadeFrom } from "./metadata.ts";
 import type { Quality } from "./quality.ts";
 import { readSae } from "./sae.ts";
 import type { Sparse } from "./sparse.ts";
@@ -50,7 +52,7 @@ export async function matchSweep(
   const reference = wanted.find(({ step }) => step === sweep.reference)!;
   const activationsOf = (step: number) => openFile(`${out}/activations/step${step}.arrow`);
   const info = await describedBy(out, reference);
-  const decoder = (await readSae(reference.sae.path)).decoder;
+  const decoder = await decoderOf(reference, info);
   let rows: Sparse | undefined; // read when the first match needs it
 
   const checkpoints: CheckpointSummary[] = [];
@@ -73,7 +75,7 @@ export async function matchSweep(
       decoderCosine = decoderCosines(
         match.best,
         decoder,
-        (await readSae(checkpoint.sae.path)).decoder,
+        await decoderOf(checkpoint, other),
       );
       const about = {
         format: 1,
@@ -115,7 +117,9 @@ async function describedBy(out: string, { step }: Checkpoint): Promise<Activatio
 }
 
 function checkSame(reference: ActivationInfo, other: ActivationInfo, out: string): void {
-  for (const key of ["n_tokens", "context_size", "hook", "threshold", "centred"] as const) {
+  for (
+    const key of ["n_tokens", "context_size", "tokens", "hook", "threshold", "centred"] as const
+  ) {
     if (reference[key] === other[key]) continue;
     throw new DataError("match", {
       where: `step ${other.step} with step ${reference.step} in ${out}`,
@@ -126,6 +130,22 @@ function checkSame(reference: ActivationInfo, other: ActivationInfo, out: string
   }
 }
 
+// The decoder of the very SAE that the activations are of.
+async function decoderOf({ sae }: Checkpoint, info: ActivationInfo): Promise<Float32Array> {
+  const { decoder, files } = await readSae(sae.path);
+  for (const file of files) {
+    const hash = await sha256(file);
+    if (info.sources.some((source) => source.sha256 === hash)) continue;
+    throw new DataError("match", {
+      where: `step ${info.step} with the decoder of ${sae.path}`,
+      expected: "the SAE that the activations were made with",
+      got: `another ${basename(file.name)}`,
+      fix: "run `deno task activations` again with another --out, or with --force",
+    });
+  }
+  return decoder;
+}
+
 async function finished(
   [forward, reverse]: readonly [string, string],
   fingerprint: string,
@@ -133,15 +153,7 @@ async function finished(
 ): Promise<{ readonly match: Match; readonly decoderCosine: Float32Array } | undefined> {
   if (force || !await exists(forward) || !await exists(reverse)) return undefined;
   for (const path of [forward, reverse]) {
-    const info = await readMatchInfo(await openFile(path));
-    if (info.fingerprint !== fingerprint) {
-      throw new DataError("reuse", {
-        where: path,
-        expected: `a file made from inputs ${fingerprint}`,
-        got: `one made from ${info.fingerprint}`,
-        fix: "use another --out, or --force to make it again",
-      });
-    }
+    checkMadeFrom(path, await readMatchInfo(await openFile(path)), fingerprint);
   }
   return await readMatch(await openFile(forward), await openFile(reverse));
 }

@@ -59,3 +59,21 @@ export async function readInfo<I extends TableInfo>(
   }
   return info as unknown as I;
 }
+
+/**
+ * Refuses a finished table that was made from other inputs than are asked for.
+ *
+ * @param path The table.
+ * @param info What it says of itself.
+ * @param fingerprint What is asked for.
+ * @throws {DataError} If the two differ.
+ */
+export function checkMadeFrom(path: string, info: TableInfo, fingerprint: string): void {
+  if (info.fingerprint === fingerprint) return;
+  throw new DataError("reuse", {
+    where: path,
+    expected: `a file made from inputs ${fingerprint}`,
+    got: `one made from ${info.fingerprint}`,
+    fix: "use another --out, or --force to make it again",
+  });
+}

@@ -147,6 +147,7 @@ Deno.test("a finished file of other inputs is refused by name and both fingerpri
     const path = `${folder}/out/activations/step${steps[0]}.arrow`;
     const [was] = await extractSweep(sweep, `${folder}/out`, options);
     const bytes = await Deno.readFile(path);
+    const tokens = await Deno.readFile(`${folder}/out/tokens.arrow`);
     for (const [name, changed] of Object.entries(others)) {
       await t.step(name, async () => {
         const [other] = await extractSweep(sweep, `${folder}/${name}`, {
@@ -162,6 +163,7 @@ Deno.test("a finished file of other inputs is refused by name and both fingerpri
             `made from ${was.fingerprint}; use another --out, or --force to make it again`,
         });
         assert(isSame(bytes, await Deno.readFile(path)), "what was there stays");
+        assert(isSame(tokens, await Deno.readFile(`${folder}/out/tokens.arrow`)), "tokens as well");
       });
     }
   });
@@ -217,6 +219,42 @@ Deno.test("matchSweep() refuses activations that are missing, or of other option
   });
 });
 
+Deno.test("matchSweep() refuses activations of other tokens, as many though they are", async () => {
+  await inTempDir(async (folder) => {
+    const out = `${folder}/out`;
+    await extractSweep(await sweepIn(folder), out, { ...options, steps: [reference] });
+    const lines = Deno.readTextFileSync(`${goldens}end_to_end/dataset.jsonl`).trim().split("\n");
+    Deno.writeTextFileSync(`${folder}/turned.jsonl`, lines.toReversed().join("\n"));
+    const sweep = await sweepIn(folder);
+    const path = `${folder}/turned.jsonl`;
+    const turned = { ...sweep, tokens: { name: path, path, column: "input_ids" } };
+
+    await assert.rejects(extractSweep(turned, out, { ...options, steps: [steps[0]] }), {
+      message: /^Cannot reuse .*tokens\.arrow: expected a file made from inputs .*, got one made /,
+    });
+    await extractSweep(turned, out, { ...options, steps: [steps[0]], force: true });
+    await assert.rejects(matchSweep(sweep, out, { steps: [steps[0]] }), {
+      message:
+        /^Cannot match step .*: expected tokens \w{16}, got \w{16}; extract both with the same/,
+    });
+  });
+});
+
+Deno.test("matchSweep() refuses a decoder that is not that of the activations", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const out = `${folder}/out`;
+    await extractSweep(sweep, out, options);
+    const [first, ...rest] = sweep.checkpoints;
+    const exchanged = { ...sweep, checkpoints: [{ ...first, sae: rest[0].sae }, ...rest] };
+    await assert.rejects(matchSweep(exchanged, out), {
+      message: `Cannot match step ${first.step} with the decoder of ${rest[0].sae.path}: ` +
+        "expected the SAE that the activations were made with, got another cfg.json; " +
+        "run `deno task activations` again with another --out, or with --force",
+    });
+  });
+});
+
 Deno.test("an extraction that is cut leaves finished files alone and no other, and goes on there", async () => {
   await inTempDir(async (folder) => {
     const sweep = await sweepIn(folder);
@@ -231,10 +269,7 @@ Deno.test("an extraction that is cut leaves finished files alone and no other, a
       },
     });
     await assert.rejects(cut, { message: "cut" });
-    assert.deepEqual([...(await filesBelow(out)).keys()], [
-      `activations/step${steps[0]}.arrow`,
-      "tokens.arrow",
-    ]);
+    assert.deepEqual([...(await filesBelow(out)).keys()], [`activations/step${steps[0]}.arrow`]);
 
     const wasThere: boolean[] = [];
     await extractSweep(sweep, out, { ...options, on: { done: (_, was) => wasThere.push(was) } });
