@@ -33,7 +33,7 @@
  * @module
  */
 
-export { DataError, type DataErrorDetail, show } from "./src/errors.ts";
+export { DataError, type DataErrorDetail, refuseMember, show } from "./src/errors.ts";
 export {
   type ByteSink,
   bytesInMemory,
@@ -67,14 +67,8 @@ export {
 } from "./src/onnx.ts";
 export { type Activation, type NeoxConfig, neoxGraph, parseNeoxConfig } from "./src/gpt_neox.ts";
 export { type HookOptions, type Model, readModel } from "./src/model.ts";
-export {
-  type Normalization,
-  parseSaeConfig,
-  readSae,
-  type Sae,
-  type SaeActivation,
-  type SaeConfig,
-} from "./src/sae.ts";
+export { type NormalizationKind, parseSaeConfig, type SaeConfig } from "./src/sae_config.ts";
+export { type Normalization, readSae, type Sae, type SaeActivation } from "./src/sae.ts";
 export { denormalisation, encoderGraph, saeGraph } from "./src/encoder.ts";
 export { type Device, devices } from "./src/device.ts";
 export { createEncoder, type Encoded, type Encoder } from "./src/session.ts";

@@ -82,3 +82,16 @@ export function show(value: unknown): string {
   const text = typeof value === "bigint" ? `${value}` : JSON.stringify(value) ?? String(value);
   return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
 }
+
+/**
+ * Refuses a member of a JSON file.
+ *
+ * @param where The file.
+ * @param key The member, with the path to it: "tokens.path".
+ * @param expected What it must be.
+ * @param got Its value, which is shown.
+ * @throws {DataError} Always.
+ */
+export function refuseMember(where: string, key: string, expected: string, got: unknown): never {
+  throw new DataError("read", { where: `"${key}" in ${where}`, expected, got: show(got) });
+}

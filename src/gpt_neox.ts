@@ -8,7 +8,7 @@
  * @module
  */
 
-import { DataError, show } from "./errors.ts";
+import { DataError, refuseMember } from "./errors.ts";
 import type { Hook } from "./hooks.ts";
 import type { Builder, Value } from "./onnx.ts";
 import { getEntry } from "./safetensors.ts";
@@ -71,31 +71,37 @@ export function parseNeoxConfig(
   const rope = (config.rope_parameters ?? {}) as Readonly<Record<string, unknown>>;
   const scaling = (config.rope_scaling ?? rope) as Readonly<Record<string, unknown>>;
   const kind = scaling.rope_type ?? scaling.type ?? "default";
-  if (kind !== "default") refuse(where, "rope_type", '"default"', kind);
+  if (kind !== "default") refuseMember(where, "rope_type", '"default"', kind);
 
   const count = (key: string) => {
     const value = config[key];
-    if (!Number.isSafeInteger(value) || (value as number) < 1) refuse(where, key, "a count", value);
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      refuseMember(where, key, "a count", value);
+    }
     return value as number;
   };
   const number = (key: string, value: unknown) => {
-    if (typeof value !== "number" || !(value > 0)) refuse(where, key, "a number above 0", value);
+    if (typeof value !== "number" || !(value > 0)) {
+      refuseMember(where, key, "a number above 0", value);
+    }
     return value as number;
   };
   const hidden = count("hidden_size");
   const nHeads = count("num_attention_heads");
-  if (hidden % nHeads !== 0) refuse(where, "hidden_size", `a multiple of ${nHeads} heads`, hidden);
+  if (hidden % nHeads !== 0) {
+    refuseMember(where, "hidden_size", `a multiple of ${nHeads} heads`, hidden);
+  }
 
   const share = number("rotary_pct", config.rotary_pct ?? rope.partial_rotary_factor ?? 0.25);
   const rotated = Math.floor((hidden / nHeads) * share);
-  if (share > 1) refuse(where, "rotary_pct", "a share of at most 1", share);
+  if (share > 1) refuseMember(where, "rotary_pct", "a share of at most 1", share);
   if (rotated % 2 !== 0) {
-    refuse(where, "rotary_pct", "an even number of rotated dimensions", rotated);
+    refuseMember(where, "rotary_pct", "an even number of rotated dimensions", rotated);
   }
 
   const activation = (config.hidden_act ?? "gelu") as Activation;
   if (!Object.hasOwn(activations, activation)) {
-    refuse(where, "hidden_act", Object.keys(activations).join(", "), activation);
+    refuseMember(where, "hidden_act", Object.keys(activations).join(", "), activation);
   }
   return {
     hidden,
@@ -110,10 +116,6 @@ export function parseNeoxConfig(
     isParallel: config.use_parallel_residual !== false,
     hasAttentionBias: config.attention_bias !== false,
   };
-}
-
-function refuse(where: string, key: string, expected: string, got: unknown): never {
-  throw new DataError("read", { where: `"${key}" in ${where}`, expected, got: show(got) });
 }
 
 /**

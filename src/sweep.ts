@@ -5,9 +5,9 @@
  */
 
 import { dirname } from "node:path";
-import { DataError, show } from "./errors.ts";
+import { DataError, refuseMember } from "./errors.ts";
 import { openFile, readJsonObject, resolveFrom } from "./files.ts";
-import { parseSaeConfig, type SaeConfig } from "./sae.ts";
+import { parseSaeConfig, type SaeConfig } from "./sae_config.ts";
 
 /** A path as the sweep file writes it, and where it is. */
 export interface NamedPath {
@@ -120,7 +120,7 @@ export async function readSweep(path: string): Promise<Sweep> {
 
   const list = json.checkpoints;
   if (!Array.isArray(list) || list.length === 0) {
-    refuse(path, "checkpoints", "a list of at least one", list);
+    refuseMember(path, "checkpoints", "a list of at least one", list);
   }
   const checkpoints: Checkpoint[] = [];
   for (const [i, value] of list.entries()) {
@@ -128,12 +128,18 @@ export async function readSweep(path: string): Promise<Sweep> {
   }
   checkpoints.sort((a, b) => a.step - b.step);
   const twice = checkpoints.find(({ step }, i) => step === checkpoints[i + 1]?.step);
-  if (twice) refuse(path, "checkpoints", "each step once", `step ${twice.step} twice`);
+  if (twice) {
+    throw new DataError("read", {
+      where: `"checkpoints" in ${path}`,
+      expected: "each step once",
+      got: `step ${twice.step} twice`,
+    });
+  }
 
   const reference = at.count("reference") ?? checkpoints.at(-1)!.step;
   const referred = checkpoints.find(({ step }) => step === reference);
   if (referred === undefined) {
-    refuse(
+    refuseMember(
       path,
       "reference",
       `one of ${checkpoints.map(({ step }) => step).join(", ")}`,
@@ -142,7 +148,7 @@ export async function readSweep(path: string): Promise<Sweep> {
   }
   const center = json.center ?? "auto";
   if (center !== "auto" && typeof center !== "boolean") {
-    refuse(path, "center", '"auto", true or false', center);
+    refuseMember(path, "center", '"auto", true or false', center);
   }
   return {
     where: path,
@@ -175,19 +181,24 @@ async function stepOf(sae: string, where: string, prefix: string): Promise<numbe
 // Reads the members of one object, checking names and types.
 function fieldsOf(json: Json, where: string, prefix: string, known: readonly string[]) {
   for (const key of Object.keys(json)) {
-    if (!known.includes(key)) refuse(where, `${prefix}${key}`, known.join(", "), "another key");
+    if (known.includes(key)) continue;
+    throw new DataError("read", {
+      where: `"${prefix}${key}" in ${where}`,
+      expected: known.join(", "),
+      got: "another key",
+    });
   }
   return {
     string(key: string, fallback?: string): string {
       const value = json[key] ?? fallback;
-      if (typeof value !== "string") refuse(where, prefix + key, "text", value);
+      if (typeof value !== "string") refuseMember(where, prefix + key, "text", value);
       return value;
     },
     count(key: string): number | undefined {
       const value = json[key];
       if (value === undefined) return undefined;
       if (!Number.isSafeInteger(value) || (value as number) < 0) {
-        refuse(where, prefix + key, "a count", value);
+        refuseMember(where, prefix + key, "a count", value);
       }
       return value as number;
     },
@@ -196,7 +207,7 @@ function fieldsOf(json: Json, where: string, prefix: string, known: readonly str
     },
     numbers(): Record<string, number> {
       for (const [key, value] of Object.entries(json)) {
-        if (typeof value !== "number") refuse(where, prefix + key, "a number", value);
+        if (typeof value !== "number") refuseMember(where, prefix + key, "a number", value);
       }
       return json as Record<string, number>;
     },
@@ -205,17 +216,9 @@ function fieldsOf(json: Json, where: string, prefix: string, known: readonly str
 
 function asObject(value: unknown, where: string, key: string): Json {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    refuse(where, key, "an object", value);
+    refuseMember(where, key, "an object", value);
   }
   return value as Json;
-}
-
-function refuse(where: string, key: string, expected: string, got: unknown): never {
-  throw new DataError("read", {
-    where: `"${key}" in ${where}`,
-    expected,
-    got: got === "another key" ? got : show(got),
-  });
 }
 
 /**

@@ -13,6 +13,7 @@ const order = [
   "onnx.ts",
   "gpt_neox.ts",
   "model.ts",
+  "sae_config.ts",
   "sae.ts",
   "encoder.ts",
   "device.ts",

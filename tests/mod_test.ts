@@ -211,6 +211,7 @@ Deno.test("mod.ts exports what is listed here, and nothing else", () => {
     "readTokensInfo",
     "readTorchEntries",
     "readWeights",
+    "refuseMember",
     "reportPage",
     "saeGraph",
     "sample",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseSaeConfig, type SaeConfig } from "../src/sae.ts";
+import { parseSaeConfig, type SaeConfig } from "../src/sae_config.ts";
 
 type Json = Record<string, unknown>;
 

@@ -105,7 +105,7 @@ const malformed: Record<string, [unknown, string]> = {
   ],
   "a step twice": [
     { tokens, checkpoints: [one, { ...one, step: 2 }, one] },
-    'Cannot read "checkpoints" in <sweep>: expected each step once, got "step 1 twice"',
+    'Cannot read "checkpoints" in <sweep>: expected each step once, got step 1 twice',
   ],
   "a reference that is not there": [
     { tokens, checkpoints: [{ ...one, step: 2 }, one], reference: 5 },
