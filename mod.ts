@@ -102,12 +102,14 @@ export {
   type Sweep,
 } from "./src/sweep.ts";
 export {
-  type Batch,
   type Column,
   type Columns,
   type ColumnType,
   type ColumnTypes,
   type Metadata,
+} from "./src/columns.ts";
+export {
+  type Batch,
   openTable,
   type TableReader,
   type TableWriter,

@@ -9,42 +9,18 @@
 
 import * as arrow from "npm:apache-arrow@21.2.0";
 import type { FileHandle } from "node:fs/promises";
+import {
+  absence,
+  type Column,
+  type Columns,
+  type ColumnTypes,
+  type ItemType,
+  type Metadata,
+  packBits,
+  parseType,
+} from "./columns.ts";
 import { DataError, show } from "./errors.ts";
 import type { ByteSink, ByteSource } from "./files.ts";
-
-/** The element types of columns, in Arrow's names. */
-export type ColumnType =
-  | "bool"
-  | "uint8"
-  | "uint16"
-  | "uint32"
-  | "int32"
-  | "float32"
-  | "float64"
-  | "utf8"
-  | "list<uint16>"
-  | "list<uint32>"
-  | "list<float32>"
-  | `fixed_size_list<${"uint32" | "float32"}>[${number}]`;
-
-/** Column names to types, in order; a "?" after the type allows nulls. */
-export type ColumnTypes = Readonly<
-  Record<string, ColumnType | `${Exclude<ColumnType, "bool" | "utf8" | `list<${string}`>}?`>
->;
-
-/** A number per row, and which of them are absent. */
-export interface Column {
-  /** One a row; `n` a row for lists of n. Text in "utf8" columns. */
-  readonly values: ArrayLike<number> | readonly string[];
-  /** Where each row's list starts, then the number of elements; lists only. */
-  readonly offsets?: ArrayLike<number>;
-}
-
-/** Some rows of a table. */
-export type Columns = Readonly<Record<string, Column>>;
-
-/** Text that travels with a table, in its schema. */
-export type Metadata = Readonly<Record<string, string>>;
 
 const primitives = {
   bool: () => new arrow.Bool(),
@@ -65,24 +41,6 @@ const arrays = {
   float32: Float32Array,
   float64: Float64Array,
 } as const;
-
-interface Parsed {
-  readonly kind: "plain" | "list" | "fixed";
-  readonly item: keyof typeof primitives;
-  readonly size: number;
-  readonly isNullable: boolean;
-}
-
-function parseType(text: string): Parsed {
-  const isNullable = text.endsWith("?");
-  const [, list, item, size] = /^(?:(list|fixed_size_list)<)?(\w+)>?(?:\[(\d+)\])?\??$/.exec(text)!;
-  return {
-    kind: list === undefined ? "plain" : list === "list" ? "list" : "fixed",
-    item: item as Parsed["item"],
-    size: Number(size ?? 1),
-    isNullable,
-  };
-}
 
 function fieldOf(name: string, text: string): arrow.Field {
   const { kind, item, size, isNullable } = parseType(text);
@@ -180,9 +138,8 @@ function columnData(text: string, { values, offsets }: Column): arrow.Data {
   });
 }
 
-// In a nullable column NaN and -1 are absent: no similarity and no index has these values.
 function plainData(
-  item: Parsed["item"],
+  item: ItemType,
   values: Column["values"],
   isNullable: boolean,
 ): arrow.Data {
@@ -200,18 +157,11 @@ function plainData(
   }
   const data = numbers instanceof arrays[item] ? numbers : arrays[item].from(numbers);
   if (!isNullable) return arrow.makeData({ type, length, nullCount: 0, data } as never);
-  const isAbsent = item.startsWith("float") ? Number.isNaN : (v: number) => v === -1;
+  const isAbsent = absence(item);
   const nullBitmap = packBits(numbers, (v) => !isAbsent(v));
   const nullCount = Array.prototype.filter.call(numbers, isAbsent).length;
   const present = arrays[item].from(Array.from(numbers, (v) => isAbsent(v) ? 0 : v));
   return arrow.makeData({ type, length, nullCount, nullBitmap, data: present } as never);
-}
-
-// Eight rows a byte, the first in the lowest bit.
-function packBits(values: ArrayLike<number>, isSet: (value: number) => boolean): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(values.length / 8));
-  for (let r = 0; r < values.length; r++) if (isSet(values[r])) bits[r >> 3] |= 1 << (r & 7);
-  return bits;
 }
 
 /**
@@ -294,6 +244,34 @@ export async function openTable(source: ByteSource): Promise<TableReader> {
   };
 }
 
+/**
+ * Opens any table in Arrow's IPC format, a file or a stream, whoever wrote it, to read one column.
+ *
+ * @param source The file.
+ * @returns The names of its columns, and the rows of one: a list is an array of at most `length`
+ *   elements, null is null.
+ * @throws {Error} apache-arrow's, in its words, if it cannot be read.
+ */
+export async function openRows(source: ByteSource): Promise<{
+  readonly names: readonly string[];
+  rows(column: string, length: number): AsyncGenerator<unknown>;
+}> {
+  const reader: arrow.RecordBatchReader = await arrow.RecordBatchReader.from(fileHandle(source));
+  await reader.open();
+  return {
+    names: reader.schema.fields.map(({ name }) => name),
+    async *rows(column, length) {
+      for await (const batch of reader) {
+        for (const row of batch.getChild(column)!) {
+          yield row instanceof arrow.Vector
+            ? Array.from({ length: Math.min(row.length, length) }, (_, i) => row.get(i))
+            : row;
+        }
+      }
+    },
+  };
+}
+
 // A file begins and ends with its name; apache-arrow would read one that is cut as a stream.
 async function checkMagic(source: ByteSource): Promise<void> {
   const magic = "ARROW1";
@@ -319,8 +297,11 @@ function fileHandle(source: ByteSource): FileHandle {
       const part = `${position} ${length}`;
       if (read.has(part)) throw new Error("offsets that lead in a circle");
       read.add(part);
-      const end = Math.min(source.byteLength, position + length);
-      const bytes = await source.read(position, Math.max(position, end));
+      const end = position + length;
+      if (!(0 <= position && position <= end && end <= source.byteLength)) {
+        throw new Error(`bytes ${position} to ${end}`);
+      }
+      const bytes = await source.read(position, end);
       buffer.set(bytes, offset);
       return { bytesRead: bytes.length, buffer };
     },

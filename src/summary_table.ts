@@ -6,7 +6,8 @@
  * @module
  */
 
-import { type ColumnTypes, writeTable } from "./arrow.ts";
+import { writeTable } from "./arrow.ts";
+import type { ColumnTypes } from "./columns.ts";
 import type { ByteSink } from "./files.ts";
 import { appearances, countMatched, type Summary, thresholds } from "./summary.ts";
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { RecordBatchReader } from "npm:apache-arrow@21.2.0";
+import { openRows } from "./arrow.ts";
 import { DataError, show } from "./errors.ts";
 import type { ByteSource } from "./files.ts";
 import { readNpyEntry } from "./npy.ts";
@@ -189,30 +189,9 @@ async function* parquetRows(source: ByteSource, { column, nRows }: Wanted): Rows
 }
 
 async function* arrowRows(source: ByteSource, { column, contextSize }: Wanted): Rows {
-  const arrow = await import("npm:apache-arrow@21.2.0");
-  // What apache-arrow takes for an open file. Bad offsets would lead it round in circles, for ever.
-  const parts = new Set<string>();
-  const handle = {
-    fd: 0,
-    stat: () => Promise.resolve({ size: source.byteLength }),
-    close: () => Promise.resolve(),
-    async read(buffer: Uint8Array, offset: number, length: number, position: number) {
-      if (parts.size === parts.add(`${position} ${length}`).size) throw new Error("a circle");
-      const bytes = await readWithin(source, position, position + length);
-      buffer.set(bytes, offset);
-      return { bytesRead: bytes.length, buffer };
-    },
-  };
-  const reader: RecordBatchReader = await arrow.RecordBatchReader.from(handle as never);
-  await reader.open();
-  checkColumn(reader.schema.fields.map(({ name }) => name), column, source.name);
-  for await (const batch of reader) {
-    for (const row of batch.getChild(column)!) {
-      yield row?.get === undefined
-        ? row
-        : Array.from({ length: Math.min(row.length, contextSize) }, (_, i) => row.get(i));
-    }
-  }
+  const { names, rows } = await openRows(source);
+  checkColumn(names, column, source.name);
+  yield* rows(column, contextSize);
 }
 
 async function* jsonRows(source: ByteSource, { column }: Wanted): Rows {

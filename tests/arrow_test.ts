@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  type Column,
-  type Columns,
-  type ColumnTypes,
-  type Metadata,
-  openTable,
-  tableWriter,
-  writeTable,
-} from "../src/arrow.ts";
+import { openTable, tableWriter, writeTable } from "../src/arrow.ts";
+import type { Column, Columns, ColumnTypes, Metadata } from "../src/columns.ts";
 import { bytesInMemory } from "../src/files.ts";
 
 function collector() {

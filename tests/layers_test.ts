@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 const order = [
   "errors.ts",
   "files.ts",
+  "columns.ts",
+  "arrow.ts",
   "safetensors.ts",
   "torch_zip.ts",
   "npy.ts",
@@ -23,7 +25,6 @@ const order = [
   "quality.ts",
   "extract.ts",
   "sweep.ts",
-  "arrow.ts",
   "metadata.ts",
   "activation_table.ts",
   "extract_sweep.ts",
@@ -62,9 +63,9 @@ const effects: Readonly<Record<string, readonly string[]>> = {
   "node:os": [],
 };
 
-/** Each package, and the files that know it: one, but that tokens may come in Arrow files too. */
+/** Each package, and the one file that knows it. */
 const packages: Readonly<Record<string, string>> = {
-  "apache-arrow": "tokens.ts, arrow.ts",
+  "apache-arrow": "arrow.ts",
   "hyparquet": "tokens.ts",
   "hyparquet-compressors": "tokens.ts",
   "onnxruntime-node": "session.ts",

@@ -383,7 +383,8 @@ Deno.test("readTokens() leaves an Arrow stream whose second message leads back t
   const damaged = bytesInMemory("x.arrow", bytes);
   await assert.rejects(readTokens(damaged, { contextSize: 4, totalTokens: 12 }), {
     name: "DataError",
-    message: 'Cannot read tokens of x.arrow: expected an uncompressed Arrow file, got "a circle"',
+    message:
+      'Cannot read tokens of x.arrow: expected an uncompressed Arrow file, got "offsets that lead in a circle"',
   });
 });
 
