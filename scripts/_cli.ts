@@ -1,13 +1,26 @@
 // Options, progress and errors of every script: the one file that prints.
 // deno-lint-ignore-file no-console
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "npm:commander@15.1.0";
-import { devices } from "../src/device.ts";
+import { Command, Option } from "npm:@commander-js/extra-typings@15.1.0";
+import { CommanderError, InvalidArgumentError } from "npm:commander@15.1.0";
+import { type Device, devices } from "../src/device.ts";
 
-export { Command, Option };
+export { Command };
+
+/** What every script over a sweep is told. */
+export type SweepOptions = {
+  /** The sweep file. */
+  readonly sweep: string;
+  /** Folder to write in. */
+  readonly out: string;
+  /** Training steps; all if left out. */
+  readonly steps?: number[] | undefined;
+  /** Whether to make finished files again. */
+  readonly force: boolean;
+};
 
 /** The options that the scripts over a sweep share. */
-export function sweepCommand(name: string, about: string): Command {
+export function sweepCommand(name: string, about: string): Command<[], SweepOptions> {
   return new Command(name)
     .description(about)
     .requiredOption("--sweep <file>", "the sweep file")
@@ -17,7 +30,14 @@ export function sweepCommand(name: string, about: string): Command {
 }
 
 /** `--device`, one of onnxruntime's. */
-export function deviceOption(): Option {
+export function deviceOption(): Option<
+  "--device <name>",
+  undefined,
+  Device,
+  undefined,
+  false,
+  Device
+> {
   return new Option("--device <name>", "what runs the model").choices(devices).default("auto");
 }
 
@@ -51,11 +71,11 @@ function steps(text: string): number[] {
  * Runs a script. An error is one line and exit code 1, with its stack if `--debug` is given; an
  * interrupt is exit code 130.
  */
-export async function run(
-  command: Command,
-  // deno-lint-ignore no-explicit-any
-  main: (options: any) => Promise<void>,
+export async function run<O extends Record<string, unknown>>(
+  command: Command<[], O>,
+  main: (options: O) => Promise<void>,
 ): Promise<void> {
+  const isDebug = () => command.getOptionValue("debug") === true;
   command.option("--debug", "print the stack of an error", false).allowExcessArguments(false);
   command.exitOverride().configureOutput({
     writeErr: () => {}, // an error is printed below, in one line
@@ -74,7 +94,7 @@ export async function run(
   } catch (error) {
     endProgress();
     if (error instanceof CommanderError && error.exitCode === 0) return; // --help, printed already
-    if (command.opts().debug || !(error instanceof Error)) throw error;
+    if (isDebug() || !(error instanceof Error)) throw error;
     console.error(`error: ${error.message.replace(/^error: /, "").replaceAll("\n", " ")}`);
     Deno.exit(1);
   }

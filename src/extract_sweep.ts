@@ -36,13 +36,13 @@ export interface ExtractSweepOptions extends Omit<ExtractOptions, "onProgress"> 
   /** Most tokens to use. */
   readonly totalTokens?: number;
   /** Positions of a sequence; the SAEs' own if left out. */
-  readonly contextSize?: number;
+  readonly contextSize?: number | undefined;
   /** What runs the graph. */
   readonly device?: Device;
   /** Threads of the graph. */
   readonly threads?: number;
   /** Steps to extract; all if left out. */
-  readonly steps?: readonly number[];
+  readonly steps?: readonly number[] | undefined;
   /** Whether to make finished files again. */
   readonly force?: boolean;
   /** Told what happens. */

@@ -21,7 +21,7 @@ import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
 /** What can be changed about the match of a sweep. */
 export interface MatchSweepOptions {
   /** Steps to match, beside the reference; all if left out. */
-  readonly steps?: readonly number[];
+  readonly steps?: readonly number[] | undefined;
   /** Whether to make finished files again. */
   readonly force?: boolean;
   /** Distance below which a feature is present, for the step at which it appears. */
