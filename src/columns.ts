@@ -4,8 +4,8 @@
  * @module
  */
 
-/** The element types of columns, in Arrow's names. */
-export type ColumnType =
+/** The types of single values. */
+export type ItemType =
   | "bool"
   | "uint8"
   | "uint16"
@@ -13,10 +13,12 @@ export type ColumnType =
   | "int32"
   | "float32"
   | "float64"
-  | "utf8"
-  | "list<uint16>"
-  | "list<uint32>"
-  | "list<float32>"
+  | "utf8";
+
+/** The types of columns, in Arrow's names. */
+export type ColumnType =
+  | ItemType
+  | `list<${"uint16" | "uint32" | "float32"}>`
   | `fixed_size_list<${"uint32" | "float32"}>[${number}]`;
 
 /** Column names to types, in order; a "?" after the type allows nulls. */
@@ -37,17 +39,6 @@ export type Columns = Readonly<Record<string, Column>>;
 
 /** Text that travels with a table, in its schema. */
 export type Metadata = Readonly<Record<string, string>>;
-
-/** The types of single values. */
-export type ItemType =
-  | "bool"
-  | "uint8"
-  | "uint16"
-  | "uint32"
-  | "int32"
-  | "float32"
-  | "float64"
-  | "utf8";
 
 /** A {@linkcode ColumnType}, taken apart. */
 export interface ParsedType {
