@@ -106,6 +106,7 @@ export {
   type Columns,
   type ColumnType,
   type ColumnTypes,
+  type ItemType,
   type Metadata,
 } from "./src/columns.ts";
 export {

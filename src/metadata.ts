@@ -54,6 +54,7 @@ export async function readInfo<I extends TableInfo>(
     return refuse("JSON", text);
   }
   if (info?.format !== 1) return refuse("format 1", info?.format);
+  if (typeof info.fingerprint !== "string") refuse('text "fingerprint"', info.fingerprint);
   for (const name of counts) {
     if (!Number.isSafeInteger(info[name])) refuse(`a count "${name}"`, info[name]);
   }
