@@ -69,10 +69,40 @@ export { type Activation, type NeoxConfig, neoxGraph, parseNeoxConfig } from "./
 export { type HookOptions, type Model, readModel } from "./src/model.ts";
 export { type NormalizationKind, parseSaeConfig, type SaeConfig } from "./src/sae_config.ts";
 export { type Normalization, readSae, type Sae, type SaeActivation } from "./src/sae.ts";
-export { denormalisation, encoderGraph, saeGraph } from "./src/encoder.ts";
-export { type Device, devices } from "./src/device.ts";
-export { createEncoder, type Encoded, type Encoder } from "./src/session.ts";
 export {
+  automaticProviders,
+  type Device,
+  devices,
+  type GraphForm,
+  graphForms,
+  type Provider,
+} from "./src/device.ts";
+export {
+  type BlockEncoded,
+  blocksOf,
+  type DenseEncoded,
+  type Encoded,
+  sparseRows,
+} from "./src/blocks_out.ts";
+export { denormalisation, encoderGraph, saeGraph } from "./src/encoder.ts";
+export {
+  createEncoder,
+  type Encoder,
+  openSession,
+  planSession,
+  type SessionOptions,
+  type SessionPlan,
+} from "./src/session.ts";
+export {
+  chooseDevice,
+  type Chosen,
+  type Computed,
+  type Difference,
+  firstDifference,
+} from "./src/device_check.ts";
+export { type Allocate, ownMemory, sharedMemory } from "./src/memory.ts";
+export {
+  type ColumnSums,
   columnSums,
   concatenate,
   sliceRows,
@@ -89,6 +119,15 @@ export {
   type SequenceSums,
   sequenceSums,
 } from "./src/quality.ts";
+export {
+  type DecodingSae,
+  type EncodedRun,
+  encodeRun,
+  type Run,
+  runHere,
+  type Runner,
+  type RunPlan,
+} from "./src/encode_run.ts";
 export { extract, type ExtractOptions, spread } from "./src/extract.ts";
 export {
   type Agreement,
@@ -118,9 +157,11 @@ export {
   writeTable,
 } from "./src/arrow.ts";
 export { checkMadeFrom, type SourceFile, type TableInfo } from "./src/metadata.ts";
+export { type Activations, activationsOf, type Pair, rowBlocks } from "./src/blocks.ts";
 export {
   type ActivationInfo,
   activationsWriter,
+  openActivations,
   readActivationInfo,
   readActivations,
   readTokensInfo,
@@ -140,6 +181,10 @@ export {
   matchFeatures,
   mutualMatches,
 } from "./src/match.ts";
+export { createMatcher, type Matcher, type MatcherOptions } from "./src/matcher.ts";
+export { checkProducts, type DenseBackend, type DenseTensor } from "./src/dense_backend.ts";
+export { matchDense, type MatchDenseOptions } from "./src/match_dense.ts";
+export { type DenseDevice, loadTfjs, type LoadTfjsOptions } from "./src/tfjs.ts";
 export { type MatchInfo, readMatch, writeMatch, writeReverse } from "./src/match_table.ts";
 export { randomFrom, sample } from "./src/random.ts";
 export {

@@ -5,7 +5,7 @@ import { Command, Option } from "npm:@commander-js/extra-typings@15.1.0";
 import { CommanderError, InvalidArgumentError } from "npm:commander@15.1.0";
 import { type Device, devices } from "../src/device.ts";
 
-export { Command };
+export { Command, Option };
 
 /** What every script over a sweep is told. */
 export type SweepOptions = {
@@ -61,6 +61,13 @@ export function size(text: string): number {
     throw new InvalidArgumentError("expected a number of at least 0");
   }
   return Number(text);
+}
+
+/** Reads bytes: a number, with K, M or G for powers of 1,024. */
+export function bytes(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMG]?)i?B?$/i.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError("expected bytes, such as 2G or 800M");
+  return Math.floor(Number(number) * 1024 ** ["", "K", "M", "G"].indexOf(unit.toUpperCase()));
 }
 
 function steps(text: string): number[] {

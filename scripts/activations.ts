@@ -6,6 +6,7 @@
  * Example deno task activations --sweep fixtures/tiny/sweep.json --out out/tiny
  */
 
+import type { Provider } from "../src/device.ts";
 import { extractSweep } from "../src/extract_sweep.ts";
 import { readSweep } from "../src/sweep.ts";
 import {
@@ -25,15 +26,16 @@ const command = sweepCommand("activations", "Extracts SAE feature activations of
   .option("--context-size <n>", "positions of a sequence (default: the SAE's)", positive)
   .option("--threshold <a>", "drop smaller activations", size, 1e-6)
   .option("--quality-tokens <n>", "tokens on which reconstruction is measured", count, 65536)
-  .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
+  .option("--workers <n>", "workers on a CPU", positive, navigator.hardwareConcurrency)
   .addOption(deviceOption());
 
-await run(command, async ({ sweep, out, workers, ...options }) => {
+await run(command, async ({ sweep, out, ...options }) => {
   let startMs = performance.now();
+  let ran: Provider = "cpu";
   await extractSweep(await readSweep(sweep), out, {
     ...options,
-    threads: workers,
     on: {
+      device: (_, device) => ran = device,
       progress: (step, nTokens, total) => drawProgress(`step ${step}`, nTokens, total, startMs),
       done: ({ step, n_tokens, l0, explained_variance, n_dead, centred }, wasThere) => {
         const rate = Math.round((1000 * n_tokens) / (performance.now() - startMs));
@@ -41,7 +43,7 @@ await run(command, async ({ sweep, out, workers, ...options }) => {
           `step ${step}: ${n_tokens} tokens, L0 ${l0.toFixed(1)}, ` +
             `explained variance ${explained_variance.toFixed(3)}, ${n_dead} dead, ` +
             `${centred ? "centred" : "not centred"}, ${
-              wasThere ? "already there" : `${rate} tokens/s`
+              wasThere ? "already there" : `${rate} tokens/s on ${ran}`
             }`,
         );
         startMs = performance.now();

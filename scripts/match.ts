@@ -11,19 +11,25 @@ import { matchSweep } from "../src/match_sweep.ts";
 import { countMatched } from "../src/summary.ts";
 import { readSweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
-import { count, positive, run, say, size, sweepCommand } from "./_cli.ts";
+import { bytes, count, Option, positive, run, say, size, sweepCommand } from "./_cli.ts";
 
 const command = sweepCommand("match", "Matches features through training by argmax of cosine.")
   .option("--appearing-at <step>", "show features that appear at this step", count)
   .option("--sample <n>", "how many of them", positive, 10)
   .option("--seed <n>", "seed of their choice", count, 0)
-  .option("--distance <d>", "distance below which a feature is present", size, 0.5);
+  .option("--distance <d>", "distance below which a feature is present", size, 0.5)
+  .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
+  .option("--memory <bytes>", "most memory to use: 2G, 800M", bytes, 2 ** 31)
+  .addOption(
+    new Option("--match-device <name>", "what matches").choices(["cpu", "tfjs-gpu"] as const)
+      .default("cpu" as const),
+  );
 
-await run(command, async ({ sweep, out, steps, force, appearingAt, sample, seed, distance }) => {
+await run(command, async ({ sweep, out, appearingAt, sample, seed, matchDevice, ...options }) => {
+  const { distance } = options;
   const summary = await matchSweep(await readSweep(sweep), out, {
-    steps,
-    force,
-    distance,
+    ...options,
+    device: matchDevice,
     onDone: ({ step, match }, wasThere) =>
       say(
         `step ${step}: ${countMatched(match, distance)} of ${match.best.length} features ` +

@@ -6,11 +6,12 @@
  * @module
  */
 
-import { openTable, tableWriter, writeTable } from "./arrow.ts";
+import { type Batch, openTable, tableWriter, writeTable } from "./arrow.ts";
+import type { Activations } from "./blocks.ts";
 import { DataError } from "./errors.ts";
 import type { ByteSink, ByteSource } from "./files.ts";
 import { readInfo, type SourceFile, type TableInfo } from "./metadata.ts";
-import { indexArray, type Sparse } from "./sparse.ts";
+import { concatenate, type Sparse } from "./sparse.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What an activations file says of itself, as JSON under the key `sae` of its schema. */
@@ -91,9 +92,37 @@ export function readActivationInfo(source: ByteSource): Promise<ActivationInfo> 
 }
 
 /**
+ * Opens an activations file.
+ *
+ * Its rows are read a record batch at a time, at 6 or 8 bytes an activation, and checked then.
+ *
+ * @param source The file.
+ * @returns Its description, and its rows: `[N, d_sae]`. Reading them throws a {@linkcode DataError} if
+ *   some are missing, or a feature is out of range.
+ * @throws {DataError} If it is not an activations file of this format.
+ */
+export async function openActivations(
+  source: ByteSource,
+): Promise<{ readonly info: ActivationInfo; readonly rows: Activations }> {
+  const info = await readActivationInfo(source);
+  const { n_tokens: nRows, d_sae: nCols, l0 } = info;
+  const table = await openTable(source);
+  async function* parts(): AsyncGenerator<Sparse> {
+    let nRead = 0;
+    for await (const batch of table.batches()) {
+      const rows = rowsOf(batch, nCols, source);
+      nRead += rows.nRows;
+      yield rows;
+    }
+    if (nRead !== nRows) refuseRows(source, `${nRows} rows`, `${nRead}`);
+  }
+  return { info, rows: { nRows, nCols, nnz: Math.round(l0 * nRows), parts } };
+}
+
+/**
  * Reads an activations file whole.
  *
- * Cost: 6 or 8 bytes an activation.
+ * Cost: 6 or 8 bytes an activation, twice while parts are joined.
  *
  * @param source The file.
  * @returns Its description and its rows: `[N, d_sae]`.
@@ -102,33 +131,36 @@ export function readActivationInfo(source: ByteSource): Promise<ActivationInfo> 
 export async function readActivations(
   source: ByteSource,
 ): Promise<{ readonly info: ActivationInfo; readonly rows: Sparse }> {
-  const info = await readActivationInfo(source);
-  const parts: { features: ArrayLike<number>; values: ArrayLike<number>; offsets: Int32Array }[] =
-    [];
-  for await (const batch of (await openTable(source)).batches()) {
-    const [features, values] = [batch.column("features"), batch.column("values")];
-    const offsets = batch.offsets("features");
-    const last = batch.offsets("values").at(-1);
-    if (offsets.at(-1) !== last) refuseRows(source, `as many values as features`, `${last}`);
-    parts.push({ features, values, offsets });
-  }
-  const nRows = parts.reduce((sum, part) => sum + part.offsets.length - 1, 0);
-  if (nRows !== info.n_tokens) refuseRows(source, `${info.n_tokens} rows`, `${nRows}`);
+  const { info, rows } = await openActivations(source);
+  return { info, rows: concatenate(await Array.fromAsync(rows.parts()), info.d_sae) };
+}
 
-  const nnz = parts.reduce((sum, part) => sum + part.features.length, 0);
-  const offsets = new Uint32Array(nRows + 1);
-  const columns = indexArray(info.d_sae, nnz);
-  const values = new Float32Array(nnz);
-  let [row, entry] = [0, 0];
-  for (const part of parts) {
-    for (let r = 1; r < part.offsets.length; r++) offsets[++row] = entry + part.offsets[r];
-    columns.set(part.features, entry);
-    values.set(part.values, entry);
-    entry += part.features.length;
+function rowsOf(batch: Batch, nCols: number, source: ByteSource): Sparse {
+  const offsets = batch.offsets("features");
+  const values = batch.column("values");
+  const features = batch.column("features");
+  if (features.length !== values.length) {
+    refuseRows(source, "as many values as features", `${values.length}`);
   }
-  const outside = columns.find((feature) => feature >= info.d_sae);
-  if (outside !== undefined) refuseRows(source, `features below ${info.d_sae}`, `${outside}`);
-  return { info, rows: { nRows, nCols: info.d_sae, offsets, columns, values } };
+  for (let e = 0; e < features.length; e++) {
+    if (features[e] >= nCols) refuseRows(source, `features below ${nCols}`, `${features[e]}`);
+  }
+  const isNarrow = nCols <= 0x10000;
+  return {
+    nRows: batch.nRows,
+    nCols,
+    offsets: Uint32Array.from(offsets),
+    columns: isNarrow ? asArray(Uint16Array, features) : asArray(Uint32Array, features),
+    values: asArray(Float32Array, values),
+  };
+}
+
+// The numbers as they lie, where they are of the wanted type.
+function asArray<A extends Float32Array | Uint16Array | Uint32Array>(
+  Type: { new (...of: never[]): A; from(numbers: ArrayLike<number>): A },
+  numbers: ArrayLike<number>,
+): A {
+  return numbers instanceof Type ? numbers : Type.from(numbers);
 }
 
 function refuseRows(source: ByteSource, expected: string, got: string): never {

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { blocksOf, blockWidth } from "./blocks_out.ts";
+import type { GraphForm } from "./device.ts";
 import type { Model } from "./model.ts";
 import { type Builder, buildGraph, type Graph, type Value } from "./onnx.ts";
 import type { Sae } from "./sae.ts";
@@ -14,32 +16,45 @@ import type { Sae } from "./sae.ts";
  * The graph of a model up to an SAE's hook, and of the SAE.
  *
  * Its input is `tokens`, int32 `[B, T]`; its outputs are `x`, what the SAE reconstructs, `[N, D]`,
- * and `activations`, `[N, F]`.
+ * and `activations`, `[N, F]`, or, where `givesBlocks` asks for it, of the same activations the
+ * `blocks` that are not all zero and their `places`, as {@linkcode blocksOf} makes them.
  *
  * @param model The language model.
  * @param sae The SAE.
- * @param options Positions of a sequence, and whether values are centred as TransformerLens' default
- *   loading centres them.
+ * @param options Positions of a sequence, whether values are centred as TransformerLens' default
+ *   loading centres them, and the form that a provider wants.
  * @returns The graph; weights stay in their files.
  * @throws {DataError} If the model has no such hook, or is of another width than the SAE.
  */
 export function encoderGraph(
   model: Model,
   sae: Sae,
-  { length = sae.contextSize, isProcessed = sae.isProcessed }: {
+  {
+    length = sae.contextSize,
+    isProcessed = sae.isProcessed,
+    form: { hasHalf, givesBlocks } = { hasHalf: true, givesBlocks: false },
+  }: {
     readonly length?: number;
     readonly isProcessed?: boolean;
+    readonly form?: GraphForm;
   } = {},
 ): Graph {
+  const { hook, dIn: D, dSae: F } = sae;
   return buildGraph(
     { tokens: { dtype: "int32", shape: ["sequences", length] } },
     {
-      x: { dtype: "float32", shape: ["tokens", sae.dIn] },
-      activations: { dtype: "float32", shape: ["tokens", sae.dSae] },
+      x: { dtype: "float32", shape: ["tokens", D] },
+      ...(givesBlocks
+        ? {
+          blocks: { dtype: "float32", shape: ["blocks", blockWidth(F)] },
+          places: { dtype: "int32", shape: ["blocks"] },
+        }
+        : { activations: { dtype: "float32", shape: ["tokens", F] } }),
     },
     (b) => {
-      const x = model.graph(b, "tokens", { length, hook: sae.hook, isProcessed });
-      return { x, activations: saeGraph(b, x, sae) };
+      const x = model.graph(b, "tokens", { length, hook, isProcessed, hasHalf });
+      const activations = saeGraph(b, x, sae);
+      return givesBlocks ? { x, ...blocksOf(b, activations, F) } : { x, activations };
     },
   );
 }
@@ -53,7 +68,7 @@ export function encoderGraph(
  * @param b Grows the graph.
  * @param x What the SAE reconstructs: `[N, D]`.
  * @param sae The SAE.
- * @returns Its activations: `[N, F]`.
+ * @returns Its activations, none below zero: `[N, F]`.
  */
 export function saeGraph(b: Builder, x: Value, sae: Sae): Value {
   const { activation } = sae;

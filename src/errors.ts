@@ -42,6 +42,8 @@ export interface DataErrorDetail {
 export class DataError extends Error {
   /** "DataError". */
   override readonly name = "DataError";
+  /** What was being done. */
+  readonly act: string;
   /** The parts of the message, for a caller that wants them apart. */
   readonly detail: DataErrorDetail;
 
@@ -58,8 +60,57 @@ export class DataError extends Error {
       `Cannot ${act} ${where}: expected ${expected}, got ${got}${fix ? `; ${fix}` : ""}`,
       options,
     );
+    this.act = act;
     this.detail = detail;
   }
+}
+
+/** An error as plain data, which can be posted to another thread. */
+export interface PlainError {
+  /** Its class. */
+  readonly name: string;
+  /** What it says. */
+  readonly message: string;
+  /** Where it was made. */
+  readonly stack: string | undefined;
+  /** The parts of a {@linkcode DataError}. */
+  readonly data: { readonly act: string; readonly detail: DataErrorDetail } | undefined;
+}
+
+/**
+ * An error as plain data; its cause stays behind.
+ *
+ * @param error What was thrown.
+ * @returns What can be posted.
+ */
+export function errorToPlain(error: unknown): PlainError {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const data = error instanceof DataError ? { act: error.act, detail: error.detail } : undefined;
+  return { name, message, stack, data };
+}
+
+/**
+ * The error behind plain data, of the same class and message where the class is known here.
+ *
+ * @param plain What was posted.
+ * @returns The error, to be thrown.
+ *
+ * @example There and back
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const error = new DataError("read", { where: "a", expected: "b", got: "c" });
+ * const copy = errorFromPlain(structuredClone(errorToPlain(error)));
+ *
+ * assert(copy instanceof DataError);
+ * assert.equal(copy.message, error.message);
+ * ```
+ */
+export function errorFromPlain({ name, message, stack, data }: PlainError): Error {
+  const classes: Readonly<Record<string, ErrorConstructor>> = { RangeError, TypeError };
+  const error = data ? new DataError(data.act, data.detail) : new (classes[name] ?? Error)(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }
 
 /**

@@ -13,15 +13,16 @@ import {
   readTokensInfo,
   writeTokens,
 } from "./activation_table.ts";
+import { type Device, graphForms, type Provider } from "./device.ts";
+import { type EncodePool, encodePool } from "./encode_pool.ts";
 import { encoderGraph } from "./encoder.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
 import { checkMadeFrom, type SourceFile } from "./metadata.ts";
 import { readModel } from "./model.ts";
+import { openRunner } from "./open_runner.ts";
 import type { Quality } from "./quality.ts";
 import { readSae, type Sae } from "./sae.ts";
-import type { Device } from "./device.ts";
-import { createEncoder } from "./session.ts";
 import {
   agreeOnHook,
   type Checkpoint,
@@ -32,15 +33,17 @@ import {
 import { checkVocabulary, readTokens, type Tokens } from "./tokens.ts";
 
 /** What can be changed about the extraction of a sweep. */
-export interface ExtractSweepOptions extends Omit<ExtractOptions, "onProgress"> {
+export interface ExtractSweepOptions extends Pick<ExtractOptions, "batchSize" | "qualityTokens"> {
+  /** Activations of a smaller size are dropped. */
+  readonly threshold?: number;
   /** Most tokens to use. */
   readonly totalTokens?: number;
   /** Positions of a sequence; the SAEs' own if left out. */
   readonly contextSize?: number | undefined;
-  /** What runs the graph. */
+  /** What runs the graph; the CPU if left out. */
   readonly device?: Device;
-  /** Threads of the graph. */
-  readonly threads?: number;
+  /** Workers, of a thread each, on a CPU; as many as it has cores if left out. */
+  readonly workers?: number;
   /** Steps to extract; all if left out. */
   readonly steps?: readonly number[] | undefined;
   /** Whether to make finished files again. */
@@ -51,6 +54,8 @@ export interface ExtractSweepOptions extends Omit<ExtractOptions, "onProgress"> 
 
 /** Is told how an extraction goes. */
 export interface ExtractListener {
+  /** A checkpoint begins, on this device. */
+  device?(step: number, device: Provider): void;
   /** Some tokens of a checkpoint are done. */
   progress?(step: number, nTokens: number, total: number): void;
   /** A checkpoint is done, or was done already. */
@@ -63,6 +68,10 @@ export interface ExtractListener {
  * All checkpoints are read and checked, and what is there is compared with what is asked for, before
  * anything is written. A finished file is kept, unless `force`; one that was made from other inputs
  * is refused. The tokens are written last.
+ *
+ * Files do not depend on the number of workers, to the last bit. Values of another device than the
+ * CPU differ from the CPU's within rounding, as its first batch of every checkpoint proves; a file
+ * is as good whatever device made it, and its fingerprint does not name one.
  *
  * @param sweep The sweep.
  * @param out Folder to write `activations/step<N>.arrow` and `tokens.arrow` in.
@@ -103,10 +112,16 @@ export async function extractSweep(
   }
 
   const done: ActivationInfo[] = [];
-  for (const job of jobs) {
-    const info = job.found ?? await extractCheckpoint(job, settings, options);
-    options.on?.done?.(info, job.found !== undefined);
-    done.push(info);
+  let pool: EncodePool | undefined;
+  const startPool = (nWorkers: number) => pool ??= encodePool(nWorkers);
+  try {
+    for (const job of jobs) {
+      const info = job.found ?? await extractCheckpoint(job, settings, options, startPool);
+      options.on?.done?.(info, job.found !== undefined);
+      done.push(info);
+    }
+  } finally {
+    pool?.close();
   }
   if (!isThere) {
     await writeFile(tokensPath, (sink) => writeTokens(sink, tokens, tokensFingerprint(settings)));
@@ -177,32 +192,43 @@ async function planCheckpoint(
 async function extractCheckpoint(
   job: Job,
   settings: Settings,
-  { on, device, threads, batchSize }: ExtractSweepOptions,
+  options: ExtractSweepOptions,
+  startPool: (nWorkers: number) => EncodePool,
 ): Promise<ActivationInfo> {
   const { checkpoint: { step, ...checkpoint }, path, isProcessed, fingerprint } = job;
   const { tokens, threshold, qualityTokens } = settings;
+  const { on, device: asked = "cpu", workers = navigator.hardwareConcurrency, batchSize = 32 } =
+    options;
   const model = await readModel(checkpoint.model.path);
   const sae = await readSae(checkpoint.sae.path);
-  const encoder = await createEncoder(
-    encoderGraph(model, sae, { length: tokens.contextSize, isProcessed }),
-    { ...(device && { device }), ...(threads && { threads }) },
+  const length = tokens.contextSize;
+  const { device, runner, tokensPerRun } = await openRunner(
+    (device) => encoderGraph(model, sae, { length, isProcessed, form: graphForms[device] }),
+    sae,
+    tokens,
+    { threshold, device: asked, workers, batchSize, startPool },
   );
+  let info: ActivationInfo;
   try {
-    return await writeFile(path, async (sink) => {
+    on?.device?.(step, device);
+    info = await writeFile(path, async (sink) => {
       const writer = activationsWriter(sink, sae.dSae, fingerprint);
-      const quality = await extract(tokens, encoder, sae, writer.write, {
-        threshold,
+      const quality = await extract(tokens, runner, sae, writer.write, {
         qualityTokens,
-        ...(batchSize && { batchSize }),
+        batchSize,
+        tokensPerRun,
         onProgress: (nTokens) => on?.progress?.(step, nTokens, tokens.nTokens),
       });
       const info = describe(job, settings, sae, quality);
       writer.finish(info);
       return info;
     });
-  } finally {
-    await encoder.release();
+  } catch (error) {
+    await runner.release().catch(() => {}); // the first error is the one to tell
+    throw error;
   }
+  await runner.release();
+  return info;
 }
 
 async function sourcesOf(folder: NamedPath, files: readonly ByteSource[]): Promise<SourceFile[]> {

@@ -125,7 +125,8 @@ export function parseNeoxConfig(
  * @param tokens Token ids, int32: `[B, T]`.
  * @param options The model, the length T of every sequence, and where to stop. `isProcessed` gives
  *   what TransformerLens' default loading gives: the mean over D is removed, or at `attn.hook_z`
- *   the part of z that comes from the biases of the values.
+ *   the part of z that comes from the biases of the values. Without `hasHalf` no operation but a
+ *   widening of whole weights sees float16.
  * @returns The values at the hook: `[N, D]`.
  * @throws {DataError} If a weight is missing or has another shape, or the model has no such hook.
  * @see {@link https://github.com/TransformerLensOrg/TransformerLens | TransformerLens}, whose
@@ -134,12 +135,13 @@ export function parseNeoxConfig(
 export function neoxGraph(
   b: Builder,
   tokens: Value,
-  { config, weights, length, hook, isProcessed }: {
+  { config, weights, length, hook, isProcessed, hasHalf = true }: {
     readonly config: NeoxConfig;
     readonly weights: Weights;
     readonly length: number;
     readonly hook: Hook;
     readonly isProcessed: boolean;
+    readonly hasHalf?: boolean;
   },
 ): Value {
   const { hidden: D, nHeads: H, intermediate, vocabulary, epsilon } = config;
@@ -217,7 +219,9 @@ export function neoxGraph(
 
   const ids = b.op("Reshape", [tokens, b.ints(-1)]);
   const embedding = entry("embed_in.weight", vocabulary, D);
-  let x = b.widen(b.op("Gather", [b.stored(embedding), ids])); // the rows, not the table
+  let x = hasHalf
+    ? b.widen(b.op("Gather", [b.stored(embedding), ids])) // the rows, not the table
+    : b.op("Gather", [b.weight(embedding), ids]);
   for (let layer = 0;; layer++) {
     const [isLast, name] = [layer === hook.layer, `layers.${layer}`];
     const at = (point: Hook["point"]) => isLast && hook.point === point;

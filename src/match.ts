@@ -121,23 +121,43 @@ function addDots(dots: Float64Array, byFeature: Sparse, i: number, target: Spars
   }
 }
 
-// Lets target j compete for source i, and the other way round. Called with i and j ascending, so
-// that "strictly better" leaves a tie with the lower index.
-function offer(match: Match, i: number, j: number, similarity: number): void {
+/**
+ * Lets a target feature compete for a source feature, and the other way round, in any order.
+ *
+ * @param match What was found so far. It is changed.
+ * @param i The source feature.
+ * @param j The target feature; no pair may be offered twice.
+ * @param similarity Their cosine, rounded to float32; one that is not above 0 is no match.
+ */
+export function offer(match: Match, i: number, j: number, similarity: number): void {
+  if (!(similarity > 0)) return;
   const { best, cosine, runnerUp, runnerUpCosine, reverse, reverseCosine } = match;
-  if (best[i] < 0 || similarity > cosine[i]) {
+  if (isBetter(similarity, j, cosine[i], best[i])) {
     runnerUp[i] = best[i];
     runnerUpCosine[i] = cosine[i];
     best[i] = j;
     cosine[i] = similarity;
-  } else if (runnerUp[i] < 0 || similarity > runnerUpCosine[i]) {
+  } else if (isBetter(similarity, j, runnerUpCosine[i], runnerUp[i])) {
     runnerUp[i] = j;
     runnerUpCosine[i] = similarity;
   }
-  if (reverse[j] < 0 || similarity > reverseCosine[j]) {
+  if (isBetter(similarity, i, reverseCosine[j], reverse[j])) {
     reverse[j] = i;
     reverseCosine[j] = similarity;
   }
+}
+
+/**
+ * Whether a candidate is better than another; a tie goes to the lower index.
+ *
+ * @param similarity Its cosine.
+ * @param index Its feature.
+ * @param than Cosine of the other.
+ * @param other Feature of the other, -1 if there is none.
+ * @returns Whether it is.
+ */
+export function isBetter(similarity: number, index: number, than: number, other: number): boolean {
+  return other < 0 || similarity > than || (similarity === than && index < other);
 }
 
 /**

@@ -5,27 +5,32 @@
  */
 
 import { basename } from "node:path";
-import { type ActivationInfo, readActivationInfo, readActivations } from "./activation_table.ts";
+import { type ActivationInfo, openActivations, readActivationInfo } from "./activation_table.ts";
+import type { DenseBackend } from "./dense_backend.ts";
 import { DataError } from "./errors.ts";
 import { exists, openFile, sha256, writeFile } from "./files.ts";
-import { decoderCosines, type Match, matchFeatures } from "./match.ts";
+import { decoderCosines, type Match } from "./match.ts";
 import { readMatch, readMatchInfo, writeMatch, writeReverse } from "./match_table.ts";
+import { matchDense } from "./match_dense.ts";
+import { createMatcher, type Matcher, type MatcherOptions } from "./matcher.ts";
 import { checkMadeFrom } from "./metadata.ts";
 import type { Quality } from "./quality.ts";
 import { readSae } from "./sae.ts";
-import type { Sparse } from "./sparse.ts";
 import type { CheckpointSummary, Summary } from "./summary.ts";
 import { writeFeatures, writeSummary } from "./summary_table.ts";
 import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
+import { type DenseDevice, loadTfjs } from "./tfjs.ts";
 
 /** What can be changed about the match of a sweep. */
-export interface MatchSweepOptions {
+export interface MatchSweepOptions extends MatcherOptions {
   /** Steps to match, beside the reference; all if left out. */
   readonly steps?: readonly number[] | undefined;
   /** Whether to make finished files again. */
   readonly force?: boolean;
   /** Distance below which a feature is present, for the step at which it appears. */
   readonly distance?: number;
+  /** What matches: "cpu", the default, or TensorFlow on a GPU, within float32 of it. */
+  readonly device?: "cpu" | DenseDevice;
   /** Told when a checkpoint is done, or was done already. */
   readonly onDone?: (summary: CheckpointSummary, wasThere: boolean) => void;
 }
@@ -35,7 +40,7 @@ export interface MatchSweepOptions {
  *
  * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, `summary.arrow` and `features.arrow`.
  *
- * Holds the activations of two checkpoints: 12 to 16 bytes an activation.
+ * Reads activations a block of tokens at a time, and those of the reference once, if the memory allows.
  *
  * @param sweep The sweep.
  * @param out The folder that {@linkcode extractSweep} wrote in.
@@ -46,48 +51,53 @@ export interface MatchSweepOptions {
 export async function matchSweep(
   sweep: Sweep,
   out: string,
-  { steps, force = false, distance = 0.5, onDone }: MatchSweepOptions = {},
+  { steps, force = false, distance = 0.5, device = "cpu", onDone, ...limits }: MatchSweepOptions =
+    {},
 ): Promise<Summary> {
   const wanted = checkpointsAt(sweep, steps && [...steps, sweep.reference]);
   const reference = wanted.find(({ step }) => step === sweep.reference)!;
-  const activationsOf = (step: number) => openFile(`${out}/activations/step${step}.arrow`);
+  const rowsOf = async (step: number) =>
+    (await openActivations(await openFile(`${out}/activations/step${step}.arrow`))).rows;
   const info = await describedBy(out, reference);
   const decoder = await decoderOf(reference, info);
-  let rows: Sparse | undefined; // read when the first match needs it
+  const source = await rowsOf(sweep.reference);
+  const matcher = device === "cpu"
+    ? createMatcher(limits)
+    : denseMatcher(await loadTfjs(device), limits);
 
   const checkpoints: CheckpointSummary[] = [];
-  for (const checkpoint of wanted) {
-    const { step, losses } = checkpoint;
-    const other = await describedBy(out, checkpoint);
-    checkSame(info, other, out);
-    const fingerprint = `${info.fingerprint}+${other.fingerprint}`;
-    const paths = [`${out}/matches/step${step}.arrow`, `${out}/reverse/step${step}.arrow`] as const;
+  try {
+    for (const checkpoint of wanted) {
+      const { step, losses } = checkpoint;
+      const other = await describedBy(out, checkpoint);
+      checkSame(info, other, out);
+      const pair = `${info.fingerprint}+${other.fingerprint}`;
+      const fingerprint = device === "cpu" ? pair : `${pair}+${device}`; // last bits differ
+      const paths = [
+        `${out}/matches/step${step}.arrow`,
+        `${out}/reverse/step${step}.arrow`,
+      ] as const;
 
-    const found = await finished(paths, fingerprint, force);
-    let match = found?.match;
-    let decoderCosine = found?.decoderCosine;
-    if (match === undefined || decoderCosine === undefined) {
-      rows ??= (await readActivations(await activationsOf(sweep.reference))).rows;
-      const target = step === sweep.reference
-        ? rows
-        : (await readActivations(await activationsOf(step))).rows;
-      match = matchFeatures(rows, target);
-      decoderCosine = decoderCosines(
-        match.best,
-        decoder,
-        await decoderOf(checkpoint, other),
-      );
-      const about = {
-        format: 1,
-        step,
-        reference: sweep.reference,
-        n_tokens: info.n_tokens,
-        fingerprint,
-      } as const;
-      await writeBoth(paths, match, decoderCosine, about);
+      const found = await finished(paths, fingerprint, force);
+      let { match, decoderCosine } = found ?? {};
+      if (match === undefined || decoderCosine === undefined) {
+        const theirs = await decoderOf(checkpoint, other);
+        match = await matcher.match({ source, target: await rowsOf(step) });
+        decoderCosine = decoderCosines(match.best, decoder, theirs);
+        const about = {
+          format: 1,
+          step,
+          reference: sweep.reference,
+          n_tokens: info.n_tokens,
+          fingerprint,
+        } as const;
+        await writeBoth(paths, match, decoderCosine, about);
+      }
+      checkpoints.push({ step, losses, match, decoderCosine, quality: qualityOf(other) });
+      onDone?.(checkpoints.at(-1)!, found !== undefined);
     }
-    checkpoints.push({ step, losses, match, decoderCosine, quality: qualityOf(other) });
-    onDone?.(checkpoints.at(-1)!, found !== undefined);
+  } finally {
+    matcher.close();
   }
 
   const summary: Summary = {
@@ -101,6 +111,13 @@ export async function matchSweep(
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
   await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary, distance));
   return summary;
+}
+
+function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
+  return {
+    match: (pair) => matchDense(tf, pair, memory === undefined ? {} : { memory }),
+    close: () => {},
+  };
 }
 
 async function describedBy(out: string, { step }: Checkpoint): Promise<ActivationInfo> {

@@ -19,6 +19,8 @@ export interface HookOptions {
   readonly hook: Hook;
   /** Whether values come as TransformerLens' default loading gives them: centred over d_model. */
   readonly isProcessed: boolean;
+  /** Whether rows of a table of float16 may be taken before they are widened; yes if left out. */
+  readonly hasHalf?: boolean;
 }
 
 /** A language model on disk. */

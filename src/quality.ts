@@ -69,7 +69,7 @@ export function sequenceSums(
   rows: Sparse,
   x: Float32Array,
   { sae, from, to, isMeasured }: {
-    readonly sae: Sae;
+    readonly sae: Pick<Sae, "dIn" | "normalization" | "decoder" | "decoderBias">;
     readonly from: number;
     readonly to: number;
     readonly isMeasured: boolean;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type Allocate, ownMemory } from "./memory.ts";
+
 /**
  * A sparse matrix `[nRows, nCols]` in compressed-row form.
  *
@@ -27,10 +29,15 @@ export interface Sparse {
  *
  * @param bound One more than the largest index.
  * @param length Number of elements.
- * @returns Zeros.
+ * @param allocate Where they lie.
+ * @returns The array.
  */
-export function indexArray(bound: number, length: number): Uint16Array | Uint32Array {
-  return bound <= 0x10000 ? new Uint16Array(length) : new Uint32Array(length);
+export function indexArray(
+  bound: number,
+  length: number,
+  allocate: Allocate = ownMemory,
+): Uint16Array | Uint32Array {
+  return bound <= 0x10000 ? allocate.uint16(length) : allocate.uint32(length);
 }
 
 /**
@@ -117,6 +124,7 @@ function grownFloats(from: Float32Array, least: number): Float32Array<ArrayBuffe
  * Turns rows into columns: from by-token to by-feature, and back.
  *
  * @param matrix A matrix `[R, C]`.
+ * @param allocate Where the result lies.
  * @returns The same entries as `[C, R]`, columns ascending.
  *
  * @example Twice is nothing
@@ -128,14 +136,18 @@ function grownFloats(from: Float32Array, least: number): Float32Array<ArrayBuffe
  * assert.deepEqual(transpose(transpose(matrix)), matrix);
  * ```
  */
-export function transpose({ nRows, nCols, offsets, columns, values }: Sparse): Sparse {
+export function transpose(
+  { nRows, nCols, offsets, columns, values }: Sparse,
+  allocate: Allocate = ownMemory,
+): Sparse {
   const out = {
     nRows: nCols,
     nCols: nRows,
-    offsets: new Uint32Array(nCols + 1),
-    columns: indexArray(nRows, columns.length),
-    values: new Float32Array(values.length),
+    offsets: allocate.uint32(nCols + 1),
+    columns: indexArray(nRows, columns.length, allocate),
+    values: allocate.float32(values.length),
   };
+  out.offsets.fill(0);
   // Count, then prefix-sum, then place: after placing, next[c] has reached offsets[c + 1].
   for (let e = 0; e < columns.length; e++) out.offsets[columns[e] + 1]++;
   for (let c = 0; c < nCols; c++) out.offsets[c + 1] += out.offsets[c];
@@ -150,11 +162,20 @@ export function transpose({ nRows, nCols, offsets, columns, values }: Sparse): S
   return out;
 }
 
+/** Sums over the rows of a matrix. */
+export interface ColumnSums {
+  /** Number of entries of each column: `[C]`. */
+  readonly counts: Uint32Array;
+  /** Sum of their squares: `[C]`. */
+  readonly squares: Float64Array;
+}
+
 /**
  * Sums of every column, in row order and in double precision.
  *
  * @param matrix A matrix `[R, C]`.
- * @returns Per column: number of entries, and the sum of their squares.
+ * @param sums What to add to: the sums over the rows above. They are changed.
+ * @returns The sums.
  *
  * @example Usage
  * ```ts
@@ -167,14 +188,24 @@ export function transpose({ nRows, nCols, offsets, columns, values }: Sparse): S
  */
 export function columnSums(
   { nCols, columns, values }: Sparse,
-): { readonly counts: Uint32Array; readonly squares: Float64Array } {
-  const counts = new Uint32Array(nCols);
-  const squares = new Float64Array(nCols);
+  sums: ColumnSums = zeroSums(nCols),
+): ColumnSums {
+  const { counts, squares } = sums;
   for (let e = 0; e < columns.length; e++) {
     counts[columns[e]]++;
     squares[columns[e]] += values[e] * values[e];
   }
-  return { counts, squares };
+  return sums;
+}
+
+/**
+ * Sums over no rows.
+ *
+ * @param nCols Number of columns.
+ * @returns Zeros.
+ */
+export function zeroSums(nCols: number): ColumnSums {
+  return { counts: new Uint32Array(nCols), squares: new Float64Array(nCols) };
 }
 
 /**
@@ -203,7 +234,8 @@ export function sliceRows(
 /**
  * Joins matrices, one below the other.
  *
- * @param parts Matrices of the same width; at least one.
+ * @param parts Matrices of the same width.
+ * @param nCols Their width, where there may be none.
  * @returns All their rows, in order.
  *
  * @example Cutting and joining
@@ -215,10 +247,12 @@ export function sliceRows(
  * assert.deepEqual(concatenate([sliceRows(matrix, 0, 1), sliceRows(matrix, 1, 3)]), matrix);
  * ```
  */
-export function concatenate(parts: readonly Sparse[]): Sparse {
+export function concatenate(
+  parts: readonly Sparse[],
+  nCols: number = parts[0].nCols,
+): Sparse {
   const nRows = parts.reduce((sum, part) => sum + part.nRows, 0);
   const nnz = parts.reduce((sum, part) => sum + part.columns.length, 0);
-  const { nCols } = parts[0];
   const offsets = new Uint32Array(nRows + 1);
   const columns = indexArray(nCols, nnz);
   const values = new Float32Array(nnz);

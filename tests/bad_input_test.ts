@@ -206,6 +206,16 @@ const cases: Record<string, Case> = {
       "expected finite numbers, got NaN at position 0 of sequence 0; " +
       "look for NaN or overflow in the weights of the model",
   },
+  "NaN in the model, met by a worker": {
+    make: (broken) =>
+      broken.tensor(`${broken.model}/model.safetensors`, "gpt_neox.embed_in.weight", (data) => {
+        data.fill(NaN);
+      }),
+    args: ["--workers", "2", "--batch-size", "1", "--device", "cpu"],
+    message: "Cannot compute the input of SAE FOLDER/ckpt_8/sae at blocks.2.hook_resid_pre: " +
+      "expected finite numbers, got NaN at position 0 of sequence 0; " +
+      "look for NaN or overflow in the weights of the model",
+  },
   "NaN in the SAE of the second checkpoint, before the first is run": {
     make: (broken) =>
       broken.tensor(`${broken.folder}/ckpt_153/sae/sae_weights.safetensors`, "b_enc", (data) => {
@@ -293,6 +303,21 @@ for (let i = 0; i < names.length; i += 2) {
     }
   });
 }
+
+const hasNvidia = await Deno.stat("/proc/driver/nvidia").then(() => true, () => false);
+
+Deno.test({
+  name: `activations says what to install for CUDA${
+    hasNvidia ? " (skipped: it may be there)" : ""
+  }`,
+  ignore: hasNvidia,
+  fn: () =>
+    assertRefused({
+      args: ["--device", "cuda"],
+      message:
+        /^Cannot run on device "cuda": expected a session of onnxruntime, got .+; install CUDA 12 and cuDNN 9, then run `deno install --allow-scripts=npm:onnxruntime-node@1\.30\.0`, or use --device cpu$/,
+    }),
+});
 
 const usage: Record<string, [name: string, args: readonly string[], message: RegExp]> = {
   "an unknown option": [

@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { readActivations } from "../src/activation_table.ts";
+import { openTable } from "../src/arrow.ts";
 import { extractSweep, type ExtractSweepOptions } from "../src/extract_sweep.ts";
 import { openFile } from "../src/files.ts";
 import { readMatch } from "../src/match_table.ts";
 import { matchSweep } from "../src/match_sweep.ts";
-import { readEntries, readFloats } from "../src/safetensors.ts";
+import { randomFrom } from "../src/random.ts";
+import { encodeSafetensors, readEntries, readFloats } from "../src/safetensors.ts";
 import { countMatched, type Summary } from "../src/summary.ts";
 import { readSweep, type Sweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
@@ -112,9 +114,11 @@ const variants: Record<string, [ExtractSweepOptions, tokens?: string]> = {
   "one sequence in a run": [{ batchSize: 1 }],
   "5 sequences in a run": [{ batchSize: 5 }],
   "32 sequences in a run": [{ batchSize: 32 }],
-  "2 threads": [{ threads: 2 }],
-  "2 threads and 5 sequences in a run": [{ threads: 2, batchSize: 5 }],
-  "device auto": [{ device: "auto" }],
+  "1 worker": [{ workers: 1 }],
+  "2 workers": [{ workers: 2, batchSize: 2 }],
+  "3 workers and one sequence in a run": [{ workers: 3, batchSize: 1 }],
+  "more workers than runs": [{ workers: 9, batchSize: 5 }],
+  "the CPU said": [{ device: "cpu" }],
   "the context size said": [{ contextSize: golden.config.ctx }],
   "tokens as JSON": [{}, "dataset.jsonl"],
 };
@@ -131,6 +135,68 @@ Deno.test("activations are the same bytes however they are made", async (t) => {
         assertSameFiles(plain, await filesBelow(`${folder}/${name}`), name);
       });
     }
+  });
+});
+
+Deno.test("one worker is this thread: no other is started", async () => {
+  await inTempDir(async (folder) => {
+    const was = globalThis.Worker;
+    globalThis.Worker = undefined as unknown as typeof Worker;
+    try {
+      const sweep = await sweepIn(folder);
+      await extractSweep(sweep, `${folder}/out`, { ...options, workers: 1, batchSize: 2 });
+      await assert.rejects(
+        extractSweep(sweep, `${folder}/two`, { ...options, workers: 2, batchSize: 2 }),
+        TypeError,
+      );
+    } finally {
+      globalThis.Worker = was;
+    }
+  });
+});
+
+Deno.test("an SAE of which all features are active is cut into smaller batches of rows", async () => {
+  await inTempDir(async (folder) => {
+    const [D, F] = [16, 4096];
+    const cfg = { architecture: "standard", d_in: D, d_sae: F };
+    const metadata = { hook_name: "blocks.2.hook_resid_pre", context_size: 32 };
+    await Deno.writeTextFile(`${folder}/cfg.json`, JSON.stringify({ ...cfg, metadata }));
+    const random = randomFrom(1);
+    const tensor = (...shape: number[]) => {
+      const data = new Float32Array(shape.reduce((n, d) => n * d, 1)).map(() => random() - 0.5);
+      return { shape, data };
+    };
+    const weights = { W_enc: tensor(D, F), W_dec: tensor(F, D), b_dec: tensor(D) };
+    const b_enc = { shape: [F], data: new Float32Array(F).fill(100) };
+    await Deno.writeFile(
+      `${folder}/sae_weights.safetensors`,
+      encodeSafetensors({ ...weights, b_enc }),
+    );
+    const rows = Array.from({ length: 35 }, (_, r) => Array(32).fill(r));
+    await Deno.writeTextFile(
+      `${folder}/t.jsonl`,
+      rows.map((row) => JSON.stringify(row)).join("\n"),
+    );
+    const checkpoints = [{ step: 8, model: `${goldens}end_to_end/ckpt_8/model`, sae: "." }];
+    const json = { tokens: { path: "t.jsonl" }, checkpoints };
+    await Deno.writeTextFile(`${folder}/sweep.json`, JSON.stringify(json));
+
+    const sweep = await readSweep(`${folder}/sweep.json`);
+    const files: Uint8Array[] = [];
+    for (const changed of [{ workers: 1 }, { workers: 2, batchSize: 3 }]) {
+      const [info] = await extractSweep(sweep, folder, {
+        ...changed,
+        qualityTokens: 64,
+        force: true,
+      });
+      assert.deepEqual([info.l0, info.n_dense, info.n_tokens], [F, F, 35 * 32]);
+      files.push(await Deno.readFile(`${folder}/activations/step8.arrow`));
+    }
+    assert(isSame(files[0], files[1]));
+    const sizes: number[] = [];
+    const table = await openTable(await openFile(`${folder}/activations/step8.arrow`));
+    for await (const batch of table.batches()) sizes.push(batch.offsets("values").length - 1);
+    assert.deepEqual(sizes, [1024, 96], "2^22 activations, and the rest");
   });
 });
 
@@ -396,7 +462,8 @@ Deno.test("the scripts write what the functions write, byte for byte", async () 
       assert(success, new TextDecoder().decode(stderr));
     };
     const both = ["--sweep", `${folder}/sweep.json`, "--out", `${folder}/b`];
-    await run("activations", ...both, "--total-tokens", `${golden.config.total}`);
+    const total = `${golden.config.total}`;
+    await run("activations", ...both, "--total-tokens", total, "--device", "cpu");
     await run("match", ...both, "--appearing-at", `${reference}`);
     assertSameFiles(await filesBelow(`${folder}/a`), await filesBelow(`${folder}/b`), "by scripts");
   });

@@ -2,6 +2,7 @@
 // them. Every set that the manifest names is tested; none is listed here.
 
 import assert from "node:assert/strict";
+import type { DenseEncoded } from "../src/blocks_out.ts";
 import { encoderGraph } from "../src/encoder.ts";
 import { openFile } from "../src/files.ts";
 import { parseHook } from "../src/hooks.ts";
@@ -10,7 +11,7 @@ import { readModel } from "../src/model.ts";
 import { buildGraph } from "../src/onnx.ts";
 import { readSae } from "../src/sae.ts";
 import { readEntries, readFloats, type TensorEntry } from "../src/safetensors.ts";
-import { createEncoder } from "../src/session.ts";
+import { createEncoder, type Encoder } from "../src/session.ts";
 import type { Sparse } from "../src/sparse.ts";
 
 const folder = new URL("../fixtures/goldens/", import.meta.url).pathname;
@@ -49,6 +50,12 @@ function assertSameActive(actual: Float32Array, expected: Float32Array, what: st
   const active = (values: Float32Array) =>
     Array.from(values.keys()).filter((e) => Math.abs(values[e]) >= 1e-6);
   assert.deepEqual(active(actual), active(expected), what);
+}
+
+async function encodeDense(encoder: Encoder, tokens: readonly number[]): Promise<DenseEncoded> {
+  const encoded = await encoder.encode(Int32Array.from(tokens));
+  assert("activations" in encoded);
+  return encoded;
 }
 
 // Values at a hook of a model, by a graph that ends there.
@@ -158,7 +165,7 @@ for (
       encoderGraph(model, sae, { length, isProcessed: input === "tl_default" }),
     );
     try {
-      const { activations } = await encoder.encode(Int32Array.from(await main.integers("tokens")));
+      const { activations } = await encodeDense(encoder, await main.integers("tokens"));
       const peer = await saes.floats(`${name}.${variant}`);
       assertClose(activations, peer, name);
       assertSameActive(activations, peer, name);
@@ -190,7 +197,7 @@ Deno.test("an SAE folded by hand equals SAELens' fold_W_dec_norm, in every archi
       const sae = await readSae(copy);
       const graph = encoderGraph(model, sae, { length, isProcessed: input === "tl_default" });
       const encoder = await createEncoder(graph);
-      const { activations } = await encoder.encode(Int32Array.from(await main.integers("tokens")));
+      const { activations } = await encodeDense(encoder, await main.integers("tokens"));
       await encoder.release();
       assertClose(activations, await saes.floats(key), key);
     } finally {

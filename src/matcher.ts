@@ -1,0 +1,261 @@
+/**
+ * Matches in many threads and in bounded memory; equal to {@linkcode matchFeatures} bit for bit.
+ *
+ * @module
+ */
+
+import {
+  type Activations,
+  type Block,
+  checkTokens,
+  type Pair,
+  rowBlocks,
+  sideBySide,
+  sourceSide,
+  targetSide,
+} from "./blocks.ts";
+import { joinMatches, type PairSums } from "./dots.ts";
+import type { Match } from "./match.ts";
+import { blocksAtOnce, dealOut, type MatchPlan, planMatch } from "./match_plan.ts";
+import { matchShare, type ShareTask } from "./match_share.ts";
+import {
+  type Allocate,
+  type Arena,
+  arena,
+  hasSharedMemory,
+  ownMemory,
+  sharedMemory,
+} from "./memory.ts";
+import { type ColumnSums, type Sparse, zeroSums } from "./sparse.ts";
+import { enlist, type Member, settled, startWorker } from "./workers.ts";
+
+/** What can be changed about a {@linkcode Matcher}. */
+export interface MatcherOptions {
+  /** Threads; with one, or without shared memory, all is done in this thread. */
+  readonly workers?: number;
+  /** Most bytes to use, in all threads together. */
+  readonly memory?: number;
+}
+
+/** Matches one pair of checkpoints after another. */
+export interface Matcher {
+  /**
+   * Matches two checkpoints.
+   *
+   * @param pair Their activations. Where the source is the same object as before, it is not read again,
+   *   if the memory allows.
+   * @returns The matches of both sides.
+   * @throws {RangeError} If they have not the same number of tokens, or the memory is too little.
+   */
+  match(pair: Pair): Promise<Match>;
+  /** Ends the threads. */
+  close(): void;
+}
+
+/** The source of the last match, ready for the next. */
+interface Kept {
+  readonly source: Activations;
+  readonly blockRows: number;
+  /** Its side of every block. */
+  readonly sides: readonly Sparse[];
+  readonly sums: ColumnSums;
+}
+
+/**
+ * Starts the threads of a matcher.
+ *
+ * Every sum runs in token order in one thread, so that matches do not depend on the number of threads,
+ * on the memory, or on how activations are read.
+ *
+ * @param options What can be changed.
+ * @returns The matcher; close it when done.
+ *
+ * @example One thread
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { activationsOf } from "./blocks.ts";
+ * import { sparsify } from "./sparse.ts";
+ *
+ * const matcher = createMatcher({ workers: 1 });
+ * const source = activationsOf(sparsify(new Float32Array([1, 0, 0, 2]), 2));
+ * const target = activationsOf(sparsify(new Float32Array([0, 3, 4, 0]), 2));
+ *
+ * assert.deepEqual([...(await matcher.match({ source, target })).best], [1, 0]);
+ *
+ * matcher.close();
+ * ```
+ */
+export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions = {}): Matcher {
+  const isShared = hasSharedMemory();
+  const lasting = isShared ? sharedMemory : ownMemory;
+  const crews = new Map<number, Crew>(); // by number of threads
+  let kept: Kept | undefined;
+
+  return {
+    async match(pair) {
+      const { source, target } = pair;
+      checkTokens(pair);
+      const isSmall = source.nnz * (target.nnz / target.nRows) < smallMatch;
+      const nThreads = isShared && !isSmall ? workers : 1;
+      const plan = planMatch({
+        nSource: source.nCols,
+        nTarget: target.nCols,
+        nTokens: source.nRows,
+        nnzSource: source.nnz,
+        nnzTarget: target.nnz,
+        workers: nThreads,
+        memory,
+      });
+      const crew = crews.get(nThreads) ?? startCrew(nThreads, isShared);
+      crews.set(nThreads, crew);
+      if (kept?.source !== source || kept.blockRows !== plan.blockRows) kept = undefined;
+      const reader = blockReader(pair, plan, kept, lasting);
+      const match = plan.way === "blocks"
+        ? await matchByBlocks(reader, plan, crew)
+        : await matchByRows(reader, crew, lasting);
+      kept = plan.keepsSource ? reader.kept() : undefined;
+      return match;
+    },
+    close() {
+      for (const { members } of crews.values()) {
+        for (const member of members) member.end(new Error("the matcher is closed"));
+      }
+    },
+  };
+}
+
+/** Multiply-adds that are done before other threads have started. */
+const smallMatch = 5e7;
+
+/** Threads, and the memory of the blocks that they work on. */
+interface Crew {
+  readonly members: readonly Member<ShareTask>[];
+  readonly slots: readonly Arena[];
+}
+
+function startCrew(nThreads: number, isShared: boolean): Crew {
+  if (nThreads === 1) return { members: [thisThread()], slots: [arena(isShared)] };
+  const url = new URL("./match_worker.ts", import.meta.url);
+  return {
+    members: Array.from({ length: nThreads }, () => enlist<ShareTask>(startWorker(url), "match")),
+    slots: Array.from({ length: blocksAtOnce }, () => arena(isShared)),
+  };
+}
+
+function thisThread(): Member<ShareTask> {
+  const act = matchShare();
+  return { nWaiting: 0, ask: (task) => Promise.resolve().then(() => act(task)), end: () => {} };
+}
+
+/** Reads the blocks of a pair, as often as it is asked. */
+interface BlockReader {
+  readonly pair: Pair;
+  /** Whole once the blocks have been read once. */
+  readonly sums: PairSums;
+  /** All blocks in order, each laid where `slot` says. */
+  blocks(slot: () => Promise<Allocate>): AsyncGenerator<Block>;
+  /** What the next match may use, after all blocks have been read. */
+  kept(): Kept;
+}
+
+function blockReader(
+  pair: Pair,
+  { blockRows, keepsSource }: MatchPlan,
+  before: Kept | undefined,
+  lasting: Allocate,
+): BlockReader {
+  let kept = before;
+  const sums = {
+    source: before?.sums ?? zeroSums(pair.source.nCols),
+    target: zeroSums(pair.target.nCols),
+  };
+  let isFirst = true;
+  return {
+    pair,
+    sums,
+    async *blocks(slot) {
+      // A second reading must not add to the sums of the first.
+      const target = isFirst ? sums.target : zeroSums(pair.target.nCols);
+      const source = isFirst ? sums.source : zeroSums(pair.source.nCols);
+      isFirst = false;
+      const targets = rowBlocks(pair.target.parts(), blockRows);
+      if (kept !== undefined) {
+        for await (const [side, rows] of sideBySide(kept.sides, targets)) {
+          yield { source: side, target: targetSide(rows, target, await slot()) };
+        }
+        return;
+      }
+      const sides: Sparse[] = [];
+      const sources = rowBlocks(pair.source.parts(), blockRows);
+      for await (const [ours, theirs] of sideBySide(sources, targets)) {
+        const memory = await slot();
+        const side = sourceSide(ours, source, keepsSource ? lasting : memory);
+        if (keepsSource) sides.push(side);
+        yield { source: side, target: targetSide(theirs, target, memory) };
+      }
+      if (keepsSource) kept = { source: pair.source, blockRows, sides, sums: source };
+    },
+    kept: () => kept!,
+  };
+}
+
+// Keeps the sums of all pairs of features, or of a group of source features at a time.
+async function matchByBlocks(
+  reader: BlockReader,
+  { nPasses }: MatchPlan,
+  { members, slots }: Crew,
+): Promise<Match> {
+  const all = (tasks: (m: number) => ShareTask) =>
+    settled(members.map((member, m) => member.ask(tasks(m))));
+  const { nCols: nSource } = reader.pair.source;
+  const { nCols: nTarget } = reader.pair.target;
+  const perPass = Math.ceil(nSource / nPasses);
+  const matches: Match[] = [];
+  for (let from = 0; from < nSource; from += perPass) {
+    const busy = slots.map(() => Promise.resolve<unknown>(undefined));
+    let n = 0;
+    const slot = async () => {
+      await busy[n % slots.length];
+      slots[n % slots.length].clear();
+      return slots[n % slots.length];
+    };
+    for await (const block of reader.blocks(slot)) {
+      if (n === 0) {
+        const shares = sharesOf(block, from, Math.min(nSource, from + perPass), members.length);
+        await all((m) => ({ act: "begin", features: shares[m], nTarget }));
+      }
+      const added = all(() => ({ act: "add", block }));
+      added.catch(() => {}); // thrown where it is waited for
+      busy[n++ % slots.length] = added;
+    }
+    await settled(busy);
+    matches.push(...await all(() => ({ act: "finish", sums: reader.sums })) as Match[]);
+  }
+  return joinMatches(matches);
+}
+
+// Deals out the features from <= i < to by what they cost on the tokens of a block.
+function sharesOf(block: Block, from: number, to: number, nShares: number): Uint32Array[] {
+  const { source: { offsets }, target: { nRows, nCols, values } } = block;
+  const l0 = values.length / nRows;
+  const costs = Float64Array.from({ length: to - from }, (_, f) => {
+    const count = offsets[from + f + 1] - offsets[from + f];
+    return count > 0 ? count * l0 + nCols / 4 : 0;
+  });
+  return dealOut(costs, nShares).map((share) => share.map((f) => from + f));
+}
+
+// Keeps all blocks, and lets every thread take source features until there are no more.
+async function matchByRows(
+  reader: BlockReader,
+  { members }: Crew,
+  lasting: Allocate,
+): Promise<Match> {
+  const blocks = await Array.fromAsync(reader.blocks(() => Promise.resolve(lasting)));
+  const taken = new Int32Array(lasting.uint32(1).fill(0).buffer);
+  const { sums } = reader;
+  const matches = await settled(
+    members.map((member) => member.ask({ act: "take", blocks, sums, taken })),
+  );
+  return joinMatches(matches as Match[]);
+}
