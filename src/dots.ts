@@ -21,69 +21,66 @@ export interface PairSums {
   readonly target: ColumnSums;
 }
 
-/** What the features of a share have in common with the target so far. */
+/** What some source features have in common with the target so far. */
 export interface Dots {
   /** Number of target features, T. */
   readonly nTarget: number;
-  /** The source features of this share, ascending. */
-  readonly features: Uint32Array;
-  /** Σₙ aₙᵢ bₙⱼ over the tokens seen, a row a feature of the share. */
+  /** The first of the source features; the others follow. */
+  readonly first: number;
+  /** Σₙ aₙᵢ bₙⱼ over the tokens seen, a row of T a source feature. */
   readonly sums: Float64Array;
 }
 
-/**
- * Sums of no tokens.
- *
- * @param features The source features of the share.
- * @param nTarget Number of target features, T.
- * @param old Sums whose memory may be used again; they are lost.
- * @returns Zeros; 8 T bytes a feature.
- */
-export function zeroDots(features: Uint32Array, nTarget: number, old?: Dots): Dots {
-  const length = features.length * nTarget;
-  return {
-    nTarget,
-    features,
-    sums: old?.sums.length === length ? old.sums.fill(0) : new Float64Array(length),
-  };
-}
+/** Some consecutive source features: from <= i < to. */
+export type Range = readonly [from: number, to: number];
 
 /**
- * Adds the products on the tokens of a block.
+ * Adds the products of some source features on the tokens of a block.
  *
  * Takes Σₙ nnz(aₙ) · nnz(bₙ) multiply-adds, and reads 8 T bytes for every feature that fires.
  *
  * @param dots What to add to. It is changed.
  * @param block Both sides.
+ * @param range The source features.
  */
-export function addBlock({ nTarget, features, sums }: Dots, { source, target }: Block): void {
+export function addBlock(
+  { nTarget, first, sums }: Dots,
+  { source, target }: Block,
+  [from, to]: Range,
+): void {
   let seen = 0;
-  for (let f = 0; f < features.length; f++) {
-    const start = source.offsets[features[f]];
-    const end = source.offsets[features[f] + 1];
+  for (let i = from; i < to; i++) {
+    const start = source.offsets[i];
+    const end = source.offsets[i + 1];
     if (start === end) continue;
     // Read from end to end, a row comes from memory far faster than at random.
-    const row = sums.subarray(f * nTarget, (f + 1) * nTarget);
-    for (let j = 0; j < nTarget; j += 8) seen += row[j];
+    const row = sums.subarray((i - first) * nTarget, (i - first + 1) * nTarget);
+    for (let j = 0; j < nTarget; j = j + 8 | 0) seen += row[j];
     addProducts(row, start, end, source, target);
   }
   checkSeen(seen);
 }
 
 /**
- * The match of the features of a share, from the sums over all tokens.
+ * The matches of some source features, from the sums over all tokens.
  *
  * @param dots The sums.
  * @param norms Sums of squares over all tokens.
- * @returns The matches of the share's features, and for every target the best of these features.
+ * @param next Gives the next range of features, until there is none.
+ * @returns The matches of these features, and for every target the best of these features.
  */
-export function matchOfDots({ nTarget, features, sums }: Dots, norms: PairSums): Match {
+export function matchOfDots(
+  { nTarget, first, sums }: Dots,
+  norms: PairSums,
+  next: () => Range | undefined,
+): Match {
   const match = emptyMatch(norms.source.counts, norms.target.counts);
   const targetNorms = targetNormsOf(norms.target);
-  for (let f = 0; f < features.length; f++) {
-    const i = features[f];
-    const row = sums.subarray(f * nTarget, (f + 1) * nTarget);
-    offerRow(match, i, row, Math.sqrt(norms.source.squares[i]), targetNorms);
+  for (let range = next(); range !== undefined; range = next()) {
+    for (let i = range[0]; i < range[1]; i++) {
+      const row = sums.subarray((i - first) * nTarget, (i - first + 1) * nTarget);
+      offerRow(match, i, row, Math.sqrt(norms.source.squares[i]), targetNorms);
+    }
   }
   return match;
 }
@@ -101,7 +98,7 @@ export function matchOfDots({ nTarget, features, sums }: Dots, norms: PairSums):
 export function matchOfBlocks(
   blocks: readonly Block[],
   norms: PairSums,
-  next: () => readonly [from: number, to: number] | undefined,
+  next: () => Range | undefined,
 ): Match {
   const match = emptyMatch(norms.source.counts, norms.target.counts);
   const targetNorms = targetNormsOf(norms.target);

@@ -113,31 +113,3 @@ export function planMatch(size: MatchSize): MatchPlan {
 function powerOfTwo(x: number): number {
   return 2 ** Math.min(16, Math.max(10, Math.floor(Math.log2(x))));
 }
-
-/**
- * Deals features out so that every share takes about the same time.
- *
- * @param costs Time that each feature takes, in any unit: `[S]`.
- * @param nShares How many shares.
- * @returns The features of each share, ascending.
- *
- * @example The dear one alone
- * ```ts
- * import assert from "node:assert/strict";
- *
- * const shares = dealOut(new Float64Array([1, 5, 2, 2]), 2);
- *
- * assert.deepEqual(shares.map((share) => [...share]), [[1], [0, 2, 3]]);
- * ```
- */
-export function dealOut(costs: Float64Array, nShares: number): Uint32Array[] {
-  const order = Array.from(costs.keys()).sort((a, b) => costs[b] - costs[a] || a - b);
-  const shares: number[][] = Array.from({ length: nShares }, () => []);
-  const loads = new Float64Array(nShares);
-  for (const feature of order) {
-    const share = loads.indexOf(loads.reduce((least, load) => Math.min(least, load)));
-    shares[share].push(feature);
-    loads[share] += costs[feature];
-  }
-  return shares.map((share) => Uint32Array.from(share).sort());
-}

@@ -1,5 +1,8 @@
 /**
- * What one thread of a match does: the sums and matches of its share of the source features.
+ * What one thread of a match does, beside others that do the same.
+ *
+ * Source features are taken a range at a time by whoever is free, so that a slow thread holds up
+ * nobody; but blocks are added to each range in order, so that every sum runs in token order.
  *
  * @module
  */
@@ -11,53 +14,103 @@ import {
   matchOfBlocks,
   matchOfDots,
   type PairSums,
-  zeroDots,
+  type Range,
 } from "./dots.ts";
 import type { Match } from "./match.ts";
+import type { Allocate } from "./memory.ts";
 
 /** What a thread of a match is told. */
 export type ShareTask =
-  /** Forget all sums; from now on these source features. */
-  | { readonly act: "begin"; readonly features: Uint32Array; readonly nTarget: number }
-  /** Add the products on some more tokens. */
-  | { readonly act: "add"; readonly block: Block }
-  /** Give the matches, now that all tokens came by. */
-  | { readonly act: "finish"; readonly sums: PairSums }
-  /** Match whatever features nobody else has taken; `taken` counts the ranges of all threads. */
+  /** Add the products on the tokens of one more block, the `number`th. */
   | {
-    readonly act: "take";
+    readonly act: "add";
+    readonly dots: Dots;
+    readonly block: Block;
+    readonly number: number;
+    readonly turns: Turns;
+  }
+  /** Match by the sums, now that all tokens came by. */
+  | { readonly act: "finish"; readonly dots: Dots; readonly sums: PairSums; readonly turns: Turns }
+  /** Match by all blocks. */
+  | {
+    readonly act: "match";
     readonly blocks: readonly Block[];
     readonly sums: PairSums;
-    readonly taken: Int32Array;
+    readonly turns: Turns;
   };
 
-/** Source features that are taken at a time. */
+/** What all threads count together. */
+export interface Turns {
+  /** All source features that they share. */
+  readonly features: Range;
+  /** How many ranges of each block, by its number, and at last of the matching, are taken. */
+  readonly taken: Int32Array;
+  /** How many blocks have been added to each range. */
+  readonly added: Int32Array;
+}
+
+/** Source features of a range. */
 const rangeLength = 64;
 
 /**
- * A thread of a match, in whatever thread it is called.
+ * Turns of which none is taken.
  *
- * @returns Does one task after another; gives a match where one is asked for.
+ * @param features The source features to share.
+ * @param nBlocks Number of blocks.
+ * @param allocate Where all threads see them.
+ * @returns The turns.
  */
-export function matchShare(): (task: ShareTask) => Match | undefined {
-  let dots: Dots | undefined;
-  return (task) => {
-    switch (task.act) {
-      case "begin":
-        dots = zeroDots(task.features, task.nTarget, dots);
-        return;
-      case "add":
-        addBlock(dots!, task.block);
-        return;
-      case "finish":
-        return matchOfDots(dots!, task.sums);
-      case "take": {
-        const nSource = task.sums.source.counts.length;
-        return matchOfBlocks(task.blocks, task.sums, () => {
-          const from = rangeLength * Atomics.add(task.taken, 0, 1);
-          return from < nSource ? [from, Math.min(nSource, from + rangeLength)] : undefined;
-        });
-      }
-    }
+export function newTurns(features: Range, nBlocks: number, allocate: Allocate): Turns {
+  const nRanges = Math.ceil((features[1] - features[0]) / rangeLength);
+  return {
+    features,
+    taken: allocate.int32(nBlocks + 1).fill(0),
+    added: allocate.int32(nRanges).fill(0),
   };
+}
+
+/**
+ * Does one task of a match, in whatever thread it is called.
+ *
+ * @param task The task.
+ * @returns The matches of the features that this thread took, where matches are asked for.
+ */
+export function doShare(task: ShareTask): Match | undefined {
+  const { turns } = task;
+  switch (task.act) {
+    case "add":
+      for (let r = take(turns, task.number); r !== undefined; r = take(turns, task.number)) {
+        addInTurn(task.dots, task.block, r, task.number, turns);
+      }
+      return;
+    case "finish":
+      return matchOfDots(task.dots, task.sums, () => takeLast(turns));
+    case "match":
+      return matchOfBlocks(task.blocks, task.sums, () => takeLast(turns));
+  }
+}
+
+// The next range that nobody has taken for a purpose, numbered as blocks are.
+function take({ features: [first, end], taken }: Turns, purpose: number): Range | undefined {
+  const from = first + rangeLength * Atomics.add(taken, purpose, 1);
+  return from < end ? [from, Math.min(end, from + rangeLength)] : undefined;
+}
+
+function takeLast(turns: Turns): Range | undefined {
+  return take(turns, turns.taken.length - 1);
+}
+
+// Waits until the blocks before have been added to a range, which others may be about.
+function addInTurn(dots: Dots, block: Block, range: Range, number: number, turns: Turns): void {
+  const { added, features } = turns;
+  const r = (range[0] - features[0]) / rangeLength;
+  for (let n = Atomics.load(added, r); n < number; n = Atomics.load(added, r)) {
+    Atomics.wait(added, r, n);
+  }
+  try {
+    addBlock(dots, block, range);
+  } finally { // the others must not wait for ever
+    Atomics.store(added, r, number + 1);
+    Atomics.notify(added, r);
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { matchShare } from "./match_share.ts";
+import { doShare } from "./match_share.ts";
 import { serve } from "./workers.ts";
 
-serve(matchShare());
+serve(doShare);

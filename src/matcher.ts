@@ -16,8 +16,8 @@ import {
 } from "./blocks.ts";
 import { joinMatches, type PairSums } from "./dots.ts";
 import type { Match } from "./match.ts";
-import { blocksAtOnce, dealOut, type MatchPlan, planMatch } from "./match_plan.ts";
-import { matchShare, type ShareTask } from "./match_share.ts";
+import { blocksAtOnce, type MatchPlan, planMatch } from "./match_plan.ts";
+import { doShare, newTurns, type ShareTask } from "./match_share.ts";
 import {
   type Allocate,
   type Arena,
@@ -86,17 +86,16 @@ interface Kept {
  * ```
  */
 export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions = {}): Matcher {
-  const isShared = hasSharedMemory();
-  const lasting = isShared ? sharedMemory : ownMemory;
   const crews = new Map<number, Crew>(); // by number of threads
   let kept: Kept | undefined;
+  let sums: Float64Array = new Float64Array(0); // memory that is used again
 
   return {
     async match(pair) {
       const { source, target } = pair;
       checkTokens(pair);
       const isSmall = source.nnz * (target.nnz / target.nRows) < smallMatch;
-      const nThreads = isShared && !isSmall ? workers : 1;
+      const nThreads = hasSharedMemory() && !isSmall ? workers : 1;
       const plan = planMatch({
         nSource: source.nCols,
         nTarget: target.nCols,
@@ -106,13 +105,18 @@ export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions 
         workers: nThreads,
         memory,
       });
-      const crew = crews.get(nThreads) ?? startCrew(nThreads, isShared);
+      const crew = crews.get(nThreads) ?? startCrew(nThreads);
       crews.set(nThreads, crew);
       if (kept?.source !== source || kept.blockRows !== plan.blockRows) kept = undefined;
-      const reader = blockReader(pair, plan, kept, lasting);
-      const match = plan.way === "blocks"
-        ? await matchByBlocks(reader, plan, crew)
-        : await matchByRows(reader, crew, lasting);
+      const reader = blockReader(pair, plan, kept);
+      let match: Match;
+      if (plan.way === "blocks") {
+        const length = Math.ceil(source.nCols / plan.nPasses) * target.nCols;
+        if (sums.length < length) sums = shared().float64(length);
+        match = await matchByBlocks(reader, plan, crew, sums);
+      } else {
+        match = await matchByRows(reader, crew);
+      }
       kept = plan.keepsSource ? reader.kept() : undefined;
       return match;
     },
@@ -133,18 +137,17 @@ interface Crew {
   readonly slots: readonly Arena[];
 }
 
-function startCrew(nThreads: number, isShared: boolean): Crew {
-  if (nThreads === 1) return { members: [thisThread()], slots: [arena(isShared)] };
+function startCrew(nThreads: number): Crew {
+  if (nThreads === 1) return { members: [thisThread()], slots: [arena(hasSharedMemory())] };
   const url = new URL("./match_worker.ts", import.meta.url);
   return {
     members: Array.from({ length: nThreads }, () => enlist<ShareTask>(startWorker(url), "match")),
-    slots: Array.from({ length: blocksAtOnce }, () => arena(isShared)),
+    slots: Array.from({ length: blocksAtOnce }, () => arena(true)),
   };
 }
 
 function thisThread(): Member<ShareTask> {
-  const act = matchShare();
-  return { nWaiting: 0, ask: (task) => Promise.resolve().then(() => act(task)), end: () => {} };
+  return { nWaiting: 0, ask: (task) => Promise.resolve().then(() => doShare(task)), end: () => {} };
 }
 
 /** Reads the blocks of a pair, as often as it is asked. */
@@ -162,7 +165,6 @@ function blockReader(
   pair: Pair,
   { blockRows, keepsSource }: MatchPlan,
   before: Kept | undefined,
-  lasting: Allocate,
 ): BlockReader {
   let kept = before;
   const sums = {
@@ -189,7 +191,7 @@ function blockReader(
       const sources = rowBlocks(pair.source.parts(), blockRows);
       for await (const [ours, theirs] of sideBySide(sources, targets)) {
         const memory = await slot();
-        const side = sourceSide(ours, source, keepsSource ? lasting : memory);
+        const side = sourceSide(ours, source, keepsSource ? shared() : memory);
         if (keepsSource) sides.push(side);
         yield { source: side, target: targetSide(theirs, target, memory) };
       }
@@ -202,60 +204,50 @@ function blockReader(
 // Keeps the sums of all pairs of features, or of a group of source features at a time.
 async function matchByBlocks(
   reader: BlockReader,
-  { nPasses }: MatchPlan,
+  { nPasses, blockRows }: MatchPlan,
   { members, slots }: Crew,
+  memory: Float64Array,
 ): Promise<Match> {
-  const all = (tasks: (m: number) => ShareTask) =>
-    settled(members.map((member, m) => member.ask(tasks(m))));
-  const { nCols: nSource } = reader.pair.source;
+  const { nCols: nSource, nRows } = reader.pair.source;
   const { nCols: nTarget } = reader.pair.target;
   const perPass = Math.ceil(nSource / nPasses);
   const matches: Match[] = [];
   for (let from = 0; from < nSource; from += perPass) {
+    const to = Math.min(nSource, from + perPass);
+    const turns = newTurns([from, to], Math.ceil(nRows / blockRows), shared());
+    // Asks the system for every page of new memory here, in order, while workers start: threads that
+    // ask at once, and at random, wait for each other far longer.
+    const sums = memory.subarray(0, (to - from) * nTarget).fill(0);
+    const dots = { nTarget, first: from, sums };
     const busy = slots.map(() => Promise.resolve<unknown>(undefined));
-    let n = 0;
+    let number = 0;
     const slot = async () => {
-      await busy[n % slots.length];
-      slots[n % slots.length].clear();
-      return slots[n % slots.length];
+      await busy[number % slots.length];
+      slots[number % slots.length].clear();
+      return slots[number % slots.length];
     };
     for await (const block of reader.blocks(slot)) {
-      if (n === 0) {
-        const shares = sharesOf(block, from, Math.min(nSource, from + perPass), members.length);
-        await all((m) => ({ act: "begin", features: shares[m], nTarget }));
-      }
-      const added = all(() => ({ act: "add", block }));
+      const added = askAll(members, { act: "add", dots, block, number, turns });
       added.catch(() => {}); // thrown where it is waited for
-      busy[n++ % slots.length] = added;
+      busy[number++ % slots.length] = added;
     }
     await settled(busy);
-    matches.push(...await all(() => ({ act: "finish", sums: reader.sums })) as Match[]);
+    matches.push(...await askAll(members, { act: "finish", dots, sums: reader.sums, turns }));
   }
   return joinMatches(matches);
 }
 
-// Deals out the features from <= i < to by what they cost on the tokens of a block.
-function sharesOf(block: Block, from: number, to: number, nShares: number): Uint32Array[] {
-  const { source: { offsets }, target: { nRows, nCols, values } } = block;
-  const l0 = values.length / nRows;
-  const costs = Float64Array.from({ length: to - from }, (_, f) => {
-    const count = offsets[from + f + 1] - offsets[from + f];
-    return count > 0 ? count * l0 + nCols / 4 : 0;
-  });
-  return dealOut(costs, nShares).map((share) => share.map((f) => from + f));
+// Keeps all blocks.
+async function matchByRows(reader: BlockReader, { members }: Crew): Promise<Match> {
+  const blocks = await Array.fromAsync(reader.blocks(() => Promise.resolve(shared())));
+  const turns = newTurns([0, reader.pair.source.nCols], 0, shared());
+  return joinMatches(await askAll(members, { act: "match", blocks, sums: reader.sums, turns }));
 }
 
-// Keeps all blocks, and lets every thread take source features until there are no more.
-async function matchByRows(
-  reader: BlockReader,
-  { members }: Crew,
-  lasting: Allocate,
-): Promise<Match> {
-  const blocks = await Array.fromAsync(reader.blocks(() => Promise.resolve(lasting)));
-  const taken = new Int32Array(lasting.uint32(1).fill(0).buffer);
-  const { sums } = reader;
-  const matches = await settled(
-    members.map((member) => member.ask({ act: "take", blocks, sums, taken })),
-  );
-  return joinMatches(matches as Match[]);
+async function askAll(members: readonly Member<ShareTask>[], task: ShareTask): Promise<Match[]> {
+  return await settled(members.map((member) => member.ask(task))) as Match[];
+}
+
+function shared(): Allocate {
+  return hasSharedMemory() ? sharedMemory : ownMemory;
 }

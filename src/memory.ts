@@ -4,21 +4,27 @@
  * @module
  */
 
-/** Makes an array of one of the types that a sparse matrix has; its contents are not defined. */
+/** Makes an array; its contents are not defined. */
 export interface Allocate {
   /** 16-bit indices. */
   uint16(length: number): Uint16Array;
   /** 32-bit indices. */
   uint32(length: number): Uint32Array;
+  /** Counters. */
+  int32(length: number): Int32Array;
   /** Values. */
   float32(length: number): Float32Array;
+  /** Sums. */
+  float64(length: number): Float64Array;
 }
 
 /** Arrays of their own, each in memory of its own. */
 export const ownMemory: Allocate = {
   uint16: (length) => new Uint16Array(length),
   uint32: (length) => new Uint32Array(length),
+  int32: (length) => new Int32Array(length),
   float32: (length) => new Float32Array(length),
+  float64: (length) => new Float64Array(length),
 };
 
 /** Whether there is memory that all threads see. */
@@ -28,7 +34,9 @@ export const hasSharedMemory = (): boolean => typeof SharedArrayBuffer !== "unde
 export const sharedMemory: Allocate = {
   uint16: (length) => new Uint16Array(new SharedArrayBuffer(2 * length)),
   uint32: (length) => new Uint32Array(new SharedArrayBuffer(4 * length)),
+  int32: (length) => new Int32Array(new SharedArrayBuffer(4 * length)),
   float32: (length) => new Float32Array(new SharedArrayBuffer(4 * length)),
+  float64: (length) => new Float64Array(new SharedArrayBuffer(8 * length)),
 };
 
 /** Memory that is used again. */
@@ -67,7 +75,9 @@ export function arena(isShared: boolean): Arena {
   return {
     uint16: (length) => new Uint16Array(...place(2 * length), length),
     uint32: (length) => new Uint32Array(...place(4 * length), length),
+    int32: (length) => new Int32Array(...place(4 * length), length),
     float32: (length) => new Float32Array(...place(4 * length), length),
+    float64: (length) => new Float64Array(...place(8 * length), length),
     clear() {
       if (used > buffer.byteLength) buffer = make(used + used / 4);
       used = 0;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { activationsOf, rowBlocks } from "../src/blocks.ts";
 import { type Match, matchFeatures } from "../src/match.ts";
 import { createMatcher, type MatcherOptions } from "../src/matcher.ts";
-import { dealOut, type MatchPlan, planMatch } from "../src/match_plan.ts";
+import { type MatchPlan, planMatch } from "../src/match_plan.ts";
 import { randomFrom } from "../src/random.ts";
 import { concatenate, type Sparse, sparsify, transpose } from "../src/sparse.ts";
 import { randomDense } from "./_naive.ts";
@@ -242,16 +242,4 @@ Deno.test("planMatch() keeps sums where they fit, tokens where those do, and els
   assert.equal(at(131072, 640000, 2 * G).way, "rows");
   assert.equal(at(131072, 1e7, 4 * G).way, "blocks");
   assert(at(131072, 1e7, 4 * G).nPasses < 50, "in tens of passes");
-});
-
-Deno.test("dealOut() gives every feature to one share, and no share much more than another", () => {
-  for (let seed = 0; seed < 50; seed++) {
-    const next = randomFrom(seed);
-    const costs = Float64Array.from({ length: 1 + seed * 3 }, () => next() ** 4);
-    const shares = dealOut(costs, 1 + seed % 5);
-    assert.deepEqual(shares.flatMap((s) => [...s]).sort((a, b) => a - b), [...costs.keys()]);
-    const loads = shares.map((share) => share.reduce((sum, i) => sum + costs[i], 0));
-    assert(Math.max(...loads) - Math.min(...loads) <= Math.max(...costs) + 1e-9, `seed ${seed}`);
-    for (const share of shares) assert.deepEqual([...share], [...share].sort((a, b) => a - b));
-  }
 });
