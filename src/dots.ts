@@ -1,5 +1,5 @@
 /**
- * The kernels of the match: sums of products of activations, and the best of them.
+ * Sums of products of activations, and the best of them: the match without its threads.
  *
  * Every sum runs in token order in double precision, in one thread, so that it is the same however
  * the tokens are cut into blocks and the features into shares.
@@ -11,7 +11,8 @@
 
 import type { Block } from "./blocks.ts";
 import { emptyMatch, isBetter, type Match, offer } from "./match.ts";
-import type { ColumnSums, Sparse } from "./sparse.ts";
+import { addDistant, addProducts } from "./products.ts";
+import type { ColumnSums } from "./sparse.ts";
 
 /** Sums over all tokens, of both sides. */
 export interface PairSums {
@@ -45,20 +46,13 @@ export type Range = readonly [from: number, to: number];
  */
 export function addBlock(
   { nTarget, first, sums }: Dots,
-  { source, target }: Block,
+  block: Block,
   [from, to]: Range,
 ): void {
-  let seen = 0;
   for (let i = from; i < to; i++) {
-    const start = source.offsets[i];
-    const end = source.offsets[i + 1];
-    if (start === end) continue;
-    // Read from end to end, a row comes from memory far faster than at random.
     const row = sums.subarray((i - first) * nTarget, (i - first + 1) * nTarget);
-    for (let j = 0; j < nTarget; j = j + 8 | 0) seen += row[j];
-    addProducts(row, start, end, source, target);
+    addProducts(row, i, block);
   }
-  checkSeen(seen);
 }
 
 /**
@@ -75,20 +69,20 @@ export function matchOfDots(
   next: () => Range | undefined,
 ): Match {
   const match = emptyMatch(norms.source.counts, norms.target.counts);
-  const targetNorms = targetNormsOf(norms.target);
+  const bounds = boundsOf(norms.target);
   for (let range = next(); range !== undefined; range = next()) {
     for (let i = range[0]; i < range[1]; i++) {
       const row = sums.subarray((i - first) * nTarget, (i - first + 1) * nTarget);
-      offerRow(match, i, row, Math.sqrt(norms.source.squares[i]), targetNorms);
+      offerRow(match, i, row, Math.sqrt(norms.source.squares[i]), bounds);
     }
   }
   return match;
 }
 
 /**
- * The match of some source features with all blocks at hand, one feature at a time.
+ * The matches of some source features with all blocks at hand, one feature at a time.
  *
- * Takes Σₙ nnz(aₙ) · nnz(bₙ) multiply-adds, and 8 T bytes of scratch.
+ * Takes Σₙ nnz(aₙ) · nnz(bₙ) multiply-adds, and 12 T bytes of scratch.
  *
  * @param blocks All blocks, in order.
  * @param norms Sums of squares over all tokens.
@@ -101,28 +95,22 @@ export function matchOfBlocks(
   next: () => Range | undefined,
 ): Match {
   const match = emptyMatch(norms.source.counts, norms.target.counts);
-  const targetNorms = targetNormsOf(norms.target);
-  const nTarget = targetNorms.norms.length;
-  const nnz = blocks.reduce((sum, { target }) => sum + target.values.length, 0);
-  const l0 = nnz / blocks.reduce((sum, { target }) => sum + target.nRows, 0);
-  const row = new Float64Array(nTarget);
-  let seen = 0;
+  const bounds = boundsOf(norms.target);
+  const row = new Float64Array(bounds.norms.length);
+  const touched = new Uint32Array(row.length); // targets with a sum, as far as there is room
   for (let range = next(); range !== undefined; range = next()) {
     for (let i = range[0]; i < range[1]; i++) {
-      if (norms.source.counts[i] === 0) continue;
-      for (const { source, target } of blocks) {
-        seen += addDistant(row, source.offsets[i], source.offsets[i + 1], source, target);
-      }
+      let nTouched = 0;
+      for (const block of blocks) nTouched = addDistant(row, touched, nTouched, i, block);
       const norm = Math.sqrt(norms.source.squares[i]);
-      if (norms.source.counts[i] * l0 < nTarget) {
-        offerTouched(match, i, row, blocks, norm, targetNorms);
+      if (nTouched <= touched.length) {
+        offerTouched(match, i, row, touched.subarray(0, nTouched), norm, bounds);
       } else {
-        offerRow(match, i, row, norm, targetNorms);
+        offerRow(match, i, row, norm, bounds);
         row.fill(0);
       }
     }
   }
-  checkSeen(seen);
   return match;
 }
 
@@ -152,89 +140,18 @@ export function joinMatches(matches: readonly Match[]): Match {
   return first;
 }
 
-// Uses what was read ahead of its use, which the engine would else leave out.
-function checkSeen(seen: number): void {
-  if (Number.isNaN(seen)) throw new RangeError("Cannot match activations: some are not numbers");
+/** What every target feature must be compared with. */
+interface Bounds {
+  /** Its length. */
+  readonly norms: Float64Array;
+  /** A little more than 1 / length. */
+  readonly nearInverses: Float64Array;
 }
 
-// Adds to every row[j] the products of a source feature's activations start <= e < end with those of
-// target feature j, in token order. The loops below are where the time of a match goes. There is one
-// for each width of index, since code that has seen both is compiled well for neither; arrays are
-// arguments, since the engine does not keep the members of an object in registers; and "| 0" tells it
-// that an index has 32 bits, which makes the loop a fifth faster.
-function addProducts(
-  row: Float64Array,
-  start: number,
-  end: number,
-  { columns: tokens, values: firing }: Sparse,
-  { offsets, columns, values }: Sparse,
-): void {
-  if (columns instanceof Uint16Array) {
-    add16(row, start, end, tokens, firing, offsets, columns, values);
-  } else {
-    add32(row, start, end, tokens, firing, offsets, columns, values);
-  }
-}
-
-function add16(
-  row: Float64Array,
-  start: number,
-  end: number,
-  tokens: Sparse["columns"],
-  firing: Float32Array,
-  offsets: Uint32Array,
-  columns: Uint16Array,
-  values: Float32Array,
-): void {
-  for (let e = start; e < end; e++) {
-    const token = tokens[e];
-    const value = firing[e];
-    const last = offsets[token + 1] | 0;
-    for (let k = offsets[token] | 0; k < last; k = k + 1 | 0) row[columns[k]] += value * values[k];
-  }
-}
-
-function add32(
-  row: Float64Array,
-  start: number,
-  end: number,
-  tokens: Sparse["columns"],
-  firing: Float32Array,
-  offsets: Uint32Array,
-  columns: Uint32Array,
-  values: Float32Array,
-): void {
-  for (let e = start; e < end; e++) {
-    const token = tokens[e];
-    const value = firing[e];
-    const last = offsets[token + 1] | 0;
-    for (let k = offsets[token] | 0; k < last; k = k + 1 | 0) row[columns[k]] += value * values[k];
-  }
-}
-
-// As addProducts, for a target far larger than the caches: looks at the ends of sixteen rows before
-// it needs them, so that they come from memory together and not one after another. Returns what it
-// saw, which the caller must use, or the looking is left out.
-function addDistant(
-  row: Float64Array,
-  start: number,
-  end: number,
-  source: Sparse,
-  target: Sparse,
-): number {
-  const { columns: tokens } = source;
-  const { offsets, columns, values } = target;
-  let seen = 0;
-  for (let from = start; from < end; from += 16) {
-    const to = Math.min(end, from + 16);
-    for (let e = from; e < to; e++) {
-      const first = offsets[tokens[e]];
-      const last = offsets[tokens[e] + 1] - 1;
-      if (first <= last) seen += columns[first] + columns[last] + values[first] + values[last];
-    }
-    addProducts(row, from, to, source, target);
-  }
-  return seen;
+function boundsOf({ squares }: ColumnSums): Bounds {
+  const norms = squares.map(Math.sqrt);
+  // More than what rounding to float32, and the products themselves, can take away.
+  return { norms, nearInverses: norms.map((norm) => (1 + 2 ** -20) / norm) };
 }
 
 // Lets every target compete for source feature i, from its sums.
@@ -243,54 +160,42 @@ function offerRow(
   i: number,
   row: Float64Array,
   norm: number,
-  { norms, nearInverses }: TargetNorms,
+  bounds: Bounds,
 ): void {
-  const { runnerUpCosine, reverseCosine } = match;
-  const nearInverse = 1 / norm;
   for (let j = 0; j < row.length; j = j + 1 | 0) {
-    const dot = row[j];
-    if (!(dot > 0)) continue;
-    // Most are neither among the two best of i nor the best of j, which a product shows sooner than
-    // the division that defines the cosine; NaN is for none yet, and less than nothing.
-    const atMost = dot * nearInverse * nearInverses[j];
-    if (atMost < runnerUpCosine[i] && atMost < reverseCosine[j]) continue;
-    offer(match, i, j, Math.fround(dot / (norm * norms[j])));
+    if (row[j] > 0) offerDot(match, i, j, row[j], norm, bounds);
   }
 }
 
-/** Lengths of the target features, and what is a little more than their inverses. */
-interface TargetNorms {
-  readonly norms: Float64Array;
-  readonly nearInverses: Float64Array;
-}
-
-function targetNormsOf({ squares }: ColumnSums): TargetNorms {
-  const norms = squares.map(Math.sqrt);
-  // More than what rounding to float32, and the products themselves, can take away.
-  return { norms, nearInverses: norms.map((norm) => (1 + 2 ** -20) / norm) };
-}
-
-// The same where few targets have a sum, which are found by going through the rows again. Leaves
-// zeros.
+// Lets some targets compete, and leaves zeros.
 function offerTouched(
   match: Match,
   i: number,
   row: Float64Array,
-  blocks: readonly Block[],
+  touched: Uint32Array,
   norm: number,
-  { norms }: TargetNorms,
+  bounds: Bounds,
 ): void {
-  for (const { source, target } of blocks) {
-    const { offsets, columns } = target;
-    for (let e = source.offsets[i]; e < source.offsets[i + 1]; e++) {
-      const token = source.columns[e];
-      for (let k = offsets[token]; k < offsets[token + 1]; k++) {
-        const j = columns[k];
-        const dot = row[j];
-        if (dot === 0) continue;
-        row[j] = 0;
-        if (dot > 0) offer(match, i, j, Math.fround(dot / (norm * norms[j])));
-      }
-    }
+  for (let t = 0; t < touched.length; t = t + 1 | 0) {
+    const j = touched[t];
+    const dot = row[j];
+    row[j] = 0;
+    if (dot > 0) offerDot(match, i, j, dot, norm, bounds);
   }
+}
+
+// Lets target j compete for source feature i, if it can win. Most are neither among the two best of
+// i nor have i as their best, which a product shows sooner than the division that defines the
+// cosine; NaN is for none yet, and less than nothing.
+function offerDot(
+  match: Match,
+  i: number,
+  j: number,
+  dot: number,
+  norm: number,
+  { norms, nearInverses }: Bounds,
+): void {
+  const atMost = dot * nearInverses[j];
+  if (atMost < norm * match.runnerUpCosine[i] && atMost < norm * match.reverseCosine[j]) return;
+  offer(match, i, j, Math.fround(dot / (norm * norms[j])));
 }

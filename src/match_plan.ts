@@ -42,8 +42,8 @@ export interface MatchPlan {
 const MiB = 2 ** 20;
 
 /** What is used beside the arrays counted here: the engine, and for every worker another. */
-const runtimeBytes = 96 * MiB;
-const workerBytes = 24 * MiB;
+const runtimeBytes = 192 * MiB;
+const workerBytes = 32 * MiB;
 
 /** Target of a block; twice as much falls out of the caches, and half as much is copied too often. */
 const cacheBytes = 5.5 * MiB;

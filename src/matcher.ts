@@ -211,7 +211,7 @@ async function matchByBlocks(
   const { nCols: nSource, nRows } = reader.pair.source;
   const { nCols: nTarget } = reader.pair.target;
   const perPass = Math.ceil(nSource / nPasses);
-  const matches: Match[] = [];
+  let match: Match | undefined;
   for (let from = 0; from < nSource; from += perPass) {
     const to = Math.min(nSource, from + perPass);
     const turns = newTurns([from, to], Math.ceil(nRows / blockRows), shared());
@@ -232,9 +232,10 @@ async function matchByBlocks(
       busy[number++ % slots.length] = added;
     }
     await settled(busy);
-    matches.push(...await askAll(members, { act: "finish", dots, sums: reader.sums, turns }));
+    const matches = await askAll(members, { act: "finish", dots, sums: reader.sums, turns });
+    match = joinMatches(match === undefined ? matches : [match, ...matches]);
   }
-  return joinMatches(matches);
+  return match!;
 }
 
 // Keeps all blocks.

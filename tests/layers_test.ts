@@ -39,6 +39,7 @@ const order = [
   "activation_table.ts",
   "extract_sweep.ts",
   "match.ts",
+  "products.ts",
   "dots.ts",
   "match_plan.ts",
   "match_share.ts",
