@@ -1,5 +1,7 @@
 // Processes that print what they measured as their last line, one JSON object.
 
+import { exists } from "../src/files.ts";
+
 /** What a process measured, by name. */
 export type Measured = Readonly<Record<string, unknown>> & { readonly seconds: number };
 
@@ -58,4 +60,12 @@ export async function inTurns<Name extends string>(
 /** How many times longer one way takes than another: the median of the rounds' ratios. */
 export function ratio(way: readonly Measured[], to: readonly Measured[]): number {
   return rounded(median(way.map(({ seconds }, round) => seconds / to[round].seconds)));
+}
+
+/** Makes activations to match, unless they are there. */
+export async function makePair(out: string, args = ""): Promise<void> {
+  if (await exists(`${out}/sweep.json`)) return;
+  const command = `run -q -P=activations bench/pair.ts --out ${out} ${args}`.trim();
+  const { success } = await new Deno.Command("deno", { args: command.split(" ") }).output();
+  if (!success) throw new Error(`Cannot run deno ${command}`);
 }

@@ -21,9 +21,10 @@ await run(command, async ({ sweep, out, tokens, workers }) => {
   const start = performance.now();
   const [info] = await extractSweep(await readSweep(sweep), out, {
     totalTokens: tokens,
+    qualityTokens: tokens / 10, // as by default of 640,000 tokens
     workers,
     force: true,
   });
   const seconds = (performance.now() - start) / 1000;
-  print({ seconds, tokens: info.n_tokens, l0: info.l0 });
+  print({ seconds, step: info.step, tokens: info.n_tokens, l0: info.l0 });
 });
