@@ -103,7 +103,13 @@ async function compareMatch(python: string, peer: Peer): Promise<Record<string, 
 }
 
 function runC(): Promise<Measured> {
-  return measure(`./${folder}/match_c`, `${folder}/a`, `${folder}/b`, "8192", `${folder}/match.bin`);
+  return measure(
+    `./${folder}/match_c`,
+    `${folder}/a`,
+    `${folder}/b`,
+    "8192",
+    `${folder}/match.bin`,
+  );
 }
 
 interface Timed {

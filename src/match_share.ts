@@ -47,7 +47,12 @@ export interface Turns {
   readonly taken: Int32Array;
   /** How many blocks have been added to each range. */
   readonly added: Int32Array;
+  /** Not 0 where no thread should wait for another any more. */
+  readonly stopped: Int32Array;
 }
+
+/** How long a thread waits before it looks whether it should stop: one that waits cannot be ended. */
+const patienceMs = 50;
 
 /** Source features of a range. */
 const rangeLength = 64;
@@ -57,15 +62,22 @@ const rangeLength = 64;
  *
  * @param features The source features to share.
  * @param nBlocks Number of blocks.
+ * @param stopped Where it is said that threads should stop.
  * @param allocate Where all threads see them.
  * @returns The turns.
  */
-export function newTurns(features: Range, nBlocks: number, allocate: Allocate): Turns {
+export function newTurns(
+  features: Range,
+  nBlocks: number,
+  stopped: Int32Array,
+  allocate: Allocate,
+): Turns {
   const nRanges = Math.ceil((features[1] - features[0]) / rangeLength);
   return {
     features,
     taken: allocate.int32(nBlocks + 1).fill(0),
     added: allocate.int32(nRanges).fill(0),
+    stopped,
   };
 }
 
@@ -102,15 +114,13 @@ function takeLast(turns: Turns): Range | undefined {
 
 // Waits until the blocks before have been added to a range, which others may be about.
 function addInTurn(dots: Dots, block: Block, range: Range, number: number, turns: Turns): void {
-  const { added, features } = turns;
+  const { added, features, stopped } = turns;
   const r = (range[0] - features[0]) / rangeLength;
   for (let n = Atomics.load(added, r); n < number; n = Atomics.load(added, r)) {
-    Atomics.wait(added, r, n);
+    if (Atomics.load(stopped, 0) !== 0) return; // who has the range may be no more
+    Atomics.wait(added, r, n, patienceMs);
   }
-  try {
-    addBlock(dots, block, range);
-  } finally { // the others must not wait for ever
-    Atomics.store(added, r, number + 1);
-    Atomics.notify(added, r);
-  }
+  addBlock(dots, block, range);
+  Atomics.store(added, r, number + 1);
+  Atomics.notify(added, r);
 }

@@ -67,7 +67,10 @@ interface Kept {
  * Every sum runs in token order in one thread, so that matches do not depend on the number of threads,
  * on the memory, or on how activations are read.
  *
+ * The error of a thread, or its death, is the error of the match and the end of the matcher.
+ *
  * @param options What can be changed.
+ * @param start Starts a worker.
  * @returns The matcher; close it when done.
  *
  * @example One thread
@@ -85,7 +88,10 @@ interface Kept {
  * matcher.close();
  * ```
  */
-export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions = {}): Matcher {
+export function createMatcher(
+  { workers = 1, memory = 2 ** 31 }: MatcherOptions = {},
+  start: () => Worker = () => startWorker(new URL("./match_worker.ts", import.meta.url)),
+): Matcher {
   const crews = new Map<number, Crew>(); // by number of threads
   let kept: Kept | undefined;
   let sums: Float64Array = new Float64Array(0); // memory that is used again
@@ -105,7 +111,7 @@ export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions 
         workers: nThreads,
         memory,
       });
-      const crew = crews.get(nThreads) ?? startCrew(nThreads);
+      const crew = crews.get(nThreads) ?? startCrew(nThreads, start);
       crews.set(nThreads, crew);
       if (kept?.source !== source || kept.blockRows !== plan.blockRows) kept = undefined;
       const reader = blockReader(pair, plan, kept);
@@ -121,9 +127,7 @@ export function createMatcher({ workers = 1, memory = 2 ** 31 }: MatcherOptions 
       return match;
     },
     close() {
-      for (const { members } of crews.values()) {
-        for (const member of members) member.end(new Error("the matcher is closed"));
-      }
+      for (const crew of crews.values()) end(crew, new Error("the matcher is closed"));
     },
   };
 }
@@ -135,15 +139,34 @@ const smallMatch = 5e7;
 interface Crew {
   readonly members: readonly Member<ShareTask>[];
   readonly slots: readonly Arena[];
+  /** Not 0 where no thread should wait for another any more. */
+  readonly stopped: Int32Array;
 }
 
-function startCrew(nThreads: number): Crew {
-  if (nThreads === 1) return { members: [thisThread()], slots: [arena(hasSharedMemory())] };
-  const url = new URL("./match_worker.ts", import.meta.url);
+function startCrew(nThreads: number, start: () => Worker): Crew {
+  const isAlone = nThreads === 1;
   return {
-    members: Array.from({ length: nThreads }, () => enlist<ShareTask>(startWorker(url), "match")),
-    slots: Array.from({ length: blocksAtOnce }, () => arena(true)),
+    members: isAlone
+      ? [thisThread()]
+      : Array.from({ length: nThreads }, () => enlist<ShareTask>(start(), "match")),
+    slots: Array.from({ length: isAlone ? 1 : blocksAtOnce }, () => arena(hasSharedMemory())),
+    stopped: shared().int32(1).fill(0),
   };
+}
+
+function end({ members, stopped }: Crew, error: Error): void {
+  Atomics.store(stopped, 0, 1);
+  for (const member of members) member.end(error);
+}
+
+// Tells all members of a crew the same, and ends them if one fails: the others may wait for it.
+async function askAll(crew: Crew, task: ShareTask): Promise<Match[]> {
+  try {
+    return await Promise.all(crew.members.map((member) => member.ask(task))) as Match[];
+  } catch (error) {
+    end(crew, error as Error);
+    throw error;
+  }
 }
 
 function thisThread(): Member<ShareTask> {
@@ -205,16 +228,17 @@ function blockReader(
 async function matchByBlocks(
   reader: BlockReader,
   { nPasses, blockRows }: MatchPlan,
-  { members, slots }: Crew,
+  crew: Crew,
   memory: Float64Array,
 ): Promise<Match> {
   const { nCols: nSource, nRows } = reader.pair.source;
   const { nCols: nTarget } = reader.pair.target;
+  const { slots, stopped } = crew;
   const perPass = Math.ceil(nSource / nPasses);
   let match: Match | undefined;
   for (let from = 0; from < nSource; from += perPass) {
     const to = Math.min(nSource, from + perPass);
-    const turns = newTurns([from, to], Math.ceil(nRows / blockRows), shared());
+    const turns = newTurns([from, to], Math.ceil(nRows / blockRows), stopped, shared());
     // Asks the system for every page of new memory here, in order, while workers start: threads that
     // ask at once, and at random, wait for each other far longer.
     const sums = memory.subarray(0, (to - from) * nTarget).fill(0);
@@ -227,26 +251,22 @@ async function matchByBlocks(
       return slots[number % slots.length];
     };
     for await (const block of reader.blocks(slot)) {
-      const added = askAll(members, { act: "add", dots, block, number, turns });
+      const added = askAll(crew, { act: "add", dots, block, number, turns });
       added.catch(() => {}); // thrown where it is waited for
       busy[number++ % slots.length] = added;
     }
     await settled(busy);
-    const matches = await askAll(members, { act: "finish", dots, sums: reader.sums, turns });
+    const matches = await askAll(crew, { act: "finish", dots, sums: reader.sums, turns });
     match = joinMatches(match === undefined ? matches : [match, ...matches]);
   }
   return match!;
 }
 
 // Keeps all blocks.
-async function matchByRows(reader: BlockReader, { members }: Crew): Promise<Match> {
+async function matchByRows(reader: BlockReader, crew: Crew): Promise<Match> {
   const blocks = await Array.fromAsync(reader.blocks(() => Promise.resolve(shared())));
-  const turns = newTurns([0, reader.pair.source.nCols], 0, shared());
-  return joinMatches(await askAll(members, { act: "match", blocks, sums: reader.sums, turns }));
-}
-
-async function askAll(members: readonly Member<ShareTask>[], task: ShareTask): Promise<Match[]> {
-  return await settled(members.map((member) => member.ask(task))) as Match[];
+  const turns = newTurns([0, reader.pair.source.nCols], 0, crew.stopped, shared());
+  return joinMatches(await askAll(crew, { act: "match", blocks, sums: reader.sums, turns }));
 }
 
 function shared(): Allocate {

@@ -48,7 +48,7 @@ interface Reply {
  * @param url Its module.
  * @returns The worker.
  */
-export function startWorker(url: URL): WorkerLike {
+export function startWorker(url: URL): Worker {
   return new Worker(url, { type: "module" });
 }
 

@@ -7,6 +7,7 @@ import { createMatcher, type MatcherOptions } from "../src/matcher.ts";
 import { type MatchPlan, planMatch } from "../src/match_plan.ts";
 import { randomFrom } from "../src/random.ts";
 import { concatenate, type Sparse, sparsify, transpose } from "../src/sparse.ts";
+import { startWorker } from "../src/workers.ts";
 import { randomDense } from "./_naive.ts";
 
 async function matchWith(
@@ -189,6 +190,32 @@ Deno.test("an error in reading is the error of the match", async () => {
   const matcher = createMatcher({ workers: 2 });
   await assert.rejects(matcher.match({ source, target }), { message: "the disk is gone" });
   matcher.close();
+});
+
+Deno.test("the death of a thread is the error of the match, and leaves nobody waiting", async () => {
+  const url = new URL("./_dying_match_worker.ts", import.meta.url);
+  let nStarted = 0;
+  const matcher = createMatcher(
+    { workers: 2 },
+    () =>
+      nStarted++ === 0
+        ? new Worker(url, { type: "module" })
+        : startWorker(new URL("../src/match_worker.ts", import.meta.url)),
+  );
+  const pair = { source: activationsOf(wide[0], 1024), target: activationsOf(wide[1], 1024) };
+  const message = "Cannot run a worker of the match: expected it to live, got " +
+    'Uncaught (in promise) "a broken thread"; use --workers 1 to see where it fails';
+  await assert.rejects(matcher.match(pair), { name: "DataError", message });
+  await assert.rejects(matcher.match(pair), { name: "DataError", message });
+  matcher.close();
+});
+
+Deno.test("a matcher that is closed at work leaves nobody waiting", async () => {
+  const matcher = createMatcher({ workers: 3 });
+  const pair = { source: activationsOf(wide[0], 1024), target: activationsOf(wide[1], 1024) };
+  const match = matcher.match(pair);
+  setTimeout(() => matcher.close(), 20); // before its threads have started
+  await assert.rejects(match, { message: "the matcher is closed" });
 });
 
 Deno.test("a match of other tokens, or in too little memory, is refused", async () => {
