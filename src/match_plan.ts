@@ -69,7 +69,7 @@ export const blocksAtOnce = 3;
  * const size = { nSource: 8192, nTarget: 8192, nTokens: 640000, nnzSource: 3e7, nnzTarget: 3e7 };
  *
  * assert.equal(planMatch({ ...size, workers: 2, memory: 2 ** 30 }).nPasses, 1);
- * assert.equal(planMatch({ ...size, workers: 2, memory: 2 ** 29 }).nPasses, 2);
+ * assert.equal(planMatch({ ...size, workers: 2, memory: 2 ** 29 }).nPasses, 3);
  * ```
  */
 export function planMatch(size: MatchSize): MatchPlan {
