@@ -164,6 +164,7 @@ export {
   openActivations,
   readActivationInfo,
   readActivations,
+  readTokenIds,
   readTokensInfo,
   type TokensInfo,
   writeTokens,
@@ -185,8 +186,27 @@ export { createMatcher, type Matcher, type MatcherOptions } from "./src/matcher.
 export { checkProducts, type DenseBackend, type DenseTensor } from "./src/dense_backend.ts";
 export { matchDense, type MatchDenseOptions } from "./src/match_dense.ts";
 export { type DenseDevice, loadTfjs, type LoadTfjsOptions } from "./src/tfjs.ts";
-export { type MatchInfo, readMatch, writeMatch, writeReverse } from "./src/match_table.ts";
+export { exchanged, type Nulls, rotated, rotations, significance } from "./src/nulls.ts";
+export {
+  type Matched,
+  type MatchInfo,
+  readMatch,
+  writeMatch,
+  writeReverse,
+} from "./src/match_table.ts";
 export { randomFrom, sample } from "./src/random.ts";
+export { falseDiscovery, isotonic, quantile, type Survival, survival } from "./src/statistics.ts";
+export {
+  emergence,
+  type EmergenceInterval,
+  emergenceInterval,
+  type HalfRise,
+  halfRise,
+  type Lifecycle,
+  lifecycle,
+  type LifecycleOptions,
+  lifecycles,
+} from "./src/emergence.ts";
 export {
   appearances,
   appearingFeatures,
@@ -203,6 +223,7 @@ export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
 export {
   appearingCountsFigure,
   appearingFigure,
+  chanceFigure,
   decoderHistogramFigure,
   distanceMatrixFigure,
   type Figure,

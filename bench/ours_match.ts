@@ -57,7 +57,12 @@ async function write(folder: string, match: Match, nTokens: number): Promise<voi
   const noCosine = new Float32Array(match.best.length).fill(NaN);
   await writeFile(
     `${folder}/matches/step0.arrow`,
-    (sink) => writeMatch(sink, match, noCosine, info),
+    (sink) =>
+      writeMatch(
+        sink,
+        { match, decoderCosine: noCosine, nulls: { rotated: [], sameToken: [] } },
+        info,
+      ),
   );
   await writeFile(`${folder}/reverse/step0.arrow`, (sink) => writeReverse(sink, match, info));
 }

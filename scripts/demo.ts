@@ -33,6 +33,8 @@ await run(command, async ({ force }) => {
   });
   const summary = await matchSweep(sweep, out, {
     force,
+    nullRotations: 4,
+    nullExchanges: 1,
     onDone: ({ step, match }) =>
       say(
         `match of step ${step}: ${

@@ -16,8 +16,10 @@ import { bytes, count, Option, positive, run, say, size, sweepCommand } from "./
 const command = sweepCommand("match", "Matches features through training by argmax of cosine.")
   .option("--appearing-at <step>", "show features that appear at this step", count)
   .option("--sample <n>", "how many of them", positive, 10)
-  .option("--seed <n>", "seed of their choice", count, 0)
+  .option("--seed <n>", "seed of their choice, and of chance", count, 0)
   .option("--distance <d>", "distance below which a feature is present", size, 0.5)
+  .option("--null-rotations <n>", "how often chance is tried by rotated tokens", count, 8)
+  .option("--null-exchanges <n>", "how often within positions of the same token", count, 2)
   .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
   .option("--memory <bytes>", "most memory to use: 2G, 800M", bytes, 2 ** 31)
   .addOption(
@@ -25,8 +27,8 @@ const command = sweepCommand("match", "Matches features through training by argm
       .default("cpu" as const),
   );
 
-await run(command, async ({ sweep, out, appearingAt, sample, seed, matchDevice, ...options }) => {
-  const { distance } = options;
+await run(command, async ({ sweep, out, appearingAt, sample, matchDevice, ...options }) => {
+  const { distance, seed } = options;
   const summary = await matchSweep(await readSweep(sweep), out, {
     ...options,
     device: matchDevice,

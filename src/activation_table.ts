@@ -194,6 +194,23 @@ export function readTokensInfo(source: ByteSource): Promise<TokensInfo> {
 }
 
 /**
+ * Reads the token ids of a sweep.
+ *
+ * @param source The file.
+ * @returns The id of every token: `[N]`.
+ * @throws {DataError} If it is not a file of tokens of this format.
+ */
+export async function readTokenIds(source: ByteSource): Promise<Uint32Array> {
+  const ids = new Uint32Array((await readTokensInfo(source)).n_tokens);
+  let n = 0;
+  for await (const batch of (await openTable(source)).batches()) {
+    ids.set(batch.column("token"), n);
+    n += batch.nRows;
+  }
+  return ids;
+}
+
+/**
  * Writes the tokens of a sweep: one row a token.
  *
  * @param sink Where the bytes go.

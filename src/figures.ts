@@ -6,6 +6,7 @@
 
 import { count, type Figure, palette, quietAxis, stepFigure, type StepTrace } from "./axes.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
+import { endLabels, line, note } from "./lines.ts";
 import {
   appearances,
   type CheckpointSummary,
@@ -15,6 +16,7 @@ import {
 } from "./summary.ts";
 
 export type { Figure, ScaleUpdate, StepScale, Trace } from "./axes.ts";
+export { chanceFigure } from "./chance_figure.ts";
 export {
   appearingFigure,
   decoderHistogramFigure,
@@ -244,52 +246,4 @@ function drawPanel(
       ),
     ],
   };
-}
-
-const note = { showarrow: false, align: "left" };
-
-function line(colour: string): Readonly<Record<string, unknown>> {
-  return {
-    type: "scatter",
-    mode: "lines+markers",
-    line: { color: colour, width: 2 },
-    marker: { color: colour, size: 6 },
-  };
-}
-
-// Names of lines to the right of their ends; `lineHeight` is that of a name, as a part of the range.
-function endLabels(
-  { yref, range: [low, high], lineHeight }: {
-    readonly yref: string;
-    readonly range: readonly [number, number];
-    readonly lineHeight: number;
-  },
-  labels: readonly { readonly text: string; readonly height: number; readonly colour: string }[],
-) {
-  const heights = spread(labels.map(({ height }) => height), lineHeight * (high - low), high);
-  return labels.map(({ text, colour }, l) => ({
-    ...note,
-    text,
-    font: { color: colour },
-    xref: "paper",
-    x: 1,
-    xanchor: "left",
-    xshift: 4,
-    yref,
-    y: heights[l],
-    yanchor: "middle",
-  }));
-}
-
-// Moves heights apart until neighbours are a gap apart and none is above `high`, keeping their order.
-function spread(heights: readonly number[], gap: number, high: number): number[] {
-  const order = [...heights.keys()].sort((a, b) => heights[a] - heights[b] || a - b);
-  const placed = [...heights];
-  let floor = -Infinity;
-  for (const label of order) floor = (placed[label] = Math.max(placed[label], floor)) + gap;
-  let ceiling = high;
-  for (const label of order.reverse()) {
-    ceiling = (placed[label] = Math.min(placed[label], ceiling)) - gap;
-  }
-  return placed;
 }

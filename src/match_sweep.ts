@@ -5,15 +5,29 @@
  */
 
 import { basename } from "node:path";
-import { type ActivationInfo, openActivations, readActivationInfo } from "./activation_table.ts";
+import {
+  type ActivationInfo,
+  openActivations,
+  readActivationInfo,
+  readTokenIds,
+} from "./activation_table.ts";
+import type { Activations } from "./blocks.ts";
 import type { DenseBackend } from "./dense_backend.ts";
 import { DataError } from "./errors.ts";
 import { exists, openFile, sha256, writeFile } from "./files.ts";
-import { decoderCosines, type Match } from "./match.ts";
-import { readMatch, readMatchInfo, writeMatch, writeReverse } from "./match_table.ts";
+import { decoderCosines } from "./match.ts";
+import {
+  type Matched,
+  type MatchInfo,
+  readMatch,
+  readMatchInfo,
+  writeMatch,
+  writeReverse,
+} from "./match_table.ts";
 import { matchDense } from "./match_dense.ts";
 import { createMatcher, type Matcher, type MatcherOptions } from "./matcher.ts";
 import { checkMadeFrom } from "./metadata.ts";
+import { exchanged, rotated, rotations } from "./nulls.ts";
 import type { Quality } from "./quality.ts";
 import { readSae } from "./sae.ts";
 import type { CheckpointSummary, Summary } from "./summary.ts";
@@ -29,6 +43,12 @@ export interface MatchSweepOptions extends MatcherOptions {
   readonly force?: boolean;
   /** Distance below which a feature is present, for the step at which it appears. */
   readonly distance?: number;
+  /** How often chance is tried, by rotated tokens; 0 for no null at all. */
+  readonly nullRotations?: number;
+  /** How often chance is tried, by tokens exchanged among positions of the same token id. */
+  readonly nullExchanges?: number;
+  /** Seed of both. */
+  readonly seed?: number;
   /** What matches: "cpu", the default, or TensorFlow on a GPU, within float32 of it. */
   readonly device?: "cpu" | DenseDevice;
   /** Told when a checkpoint is done, or was done already. */
@@ -51,19 +71,20 @@ export interface MatchSweepOptions extends MatcherOptions {
 export async function matchSweep(
   sweep: Sweep,
   out: string,
-  { steps, force = false, distance = 0.5, device = "cpu", onDone, ...limits }: MatchSweepOptions =
-    {},
+  options: MatchSweepOptions = {},
 ): Promise<Summary> {
+  const { steps, force = false, distance = 0.5, device = "cpu", onDone } = options;
   const wanted = checkpointsAt(sweep, steps && [...steps, sweep.reference]);
   const reference = wanted.find(({ step }) => step === sweep.reference)!;
-  const rowsOf = async (step: number) =>
-    (await openActivations(await openFile(`${out}/activations/step${step}.arrow`))).rows;
   const info = await describedBy(out, reference);
-  const decoder = await decoderOf(reference, info);
-  const source = await rowsOf(sweep.reference);
-  const matcher = device === "cpu"
-    ? createMatcher(limits)
-    : denseMatcher(await loadTfjs(device), limits);
+  const followed: Followed = {
+    info,
+    decoder: await decoderOf(reference, info),
+    rows: (await openActivations(await openFile(activationsPath(out, reference)))).rows,
+    matcher: device === "cpu"
+      ? createMatcher(options)
+      : denseMatcher(await loadTfjs(device), options),
+  };
 
   const checkpoints: CheckpointSummary[] = [];
   try {
@@ -71,33 +92,22 @@ export async function matchSweep(
       const { step, losses } = checkpoint;
       const other = await describedBy(out, checkpoint);
       checkSame(info, other, out);
-      const pair = `${info.fingerprint}+${other.fingerprint}`;
-      const fingerprint = device === "cpu" ? pair : `${pair}+${device}`; // last bits differ
+      const fingerprint = fingerprintOf(info, other, options);
       const paths = [
         `${out}/matches/step${step}.arrow`,
         `${out}/reverse/step${step}.arrow`,
       ] as const;
-
       const found = await finished(paths, fingerprint, force);
-      let { match, decoderCosine } = found ?? {};
-      if (match === undefined || decoderCosine === undefined) {
-        const theirs = await decoderOf(checkpoint, other);
-        match = await matcher.match({ source, target: await rowsOf(step) });
-        decoderCosine = decoderCosines(match.best, decoder, theirs);
-        const about = {
-          format: 1,
-          step,
-          reference: sweep.reference,
-          n_tokens: info.n_tokens,
-          fingerprint,
-        } as const;
-        await writeBoth(paths, match, decoderCosine, about);
+      const matched = found ?? await matchCheckpoint(checkpoint, other, followed, out, options);
+      if (found === undefined) {
+        const [{ reference }, { n_tokens }] = [sweep, info];
+        await writeBoth(paths, matched, { format: 1, step, reference, n_tokens, fingerprint });
       }
-      checkpoints.push({ step, losses, match, decoderCosine, quality: qualityOf(other) });
+      checkpoints.push({ step, losses, quality: qualityOf(other), ...matched });
       onDone?.(checkpoints.at(-1)!, found !== undefined);
     }
   } finally {
-    matcher.close();
+    followed.matcher.close();
   }
 
   const summary: Summary = {
@@ -113,6 +123,65 @@ export async function matchSweep(
   return summary;
 }
 
+/** The reference, to which all is matched, and what matches. */
+interface Followed {
+  readonly info: ActivationInfo;
+  readonly decoder: Float32Array;
+  readonly rows: Activations;
+  readonly matcher: Matcher;
+}
+
+// The match of a checkpoint, and of what chance makes of it; the reference needs no chance.
+async function matchCheckpoint(
+  checkpoint: Checkpoint,
+  info: ActivationInfo,
+  { info: { step: reference, n_tokens, context_size }, decoder, rows: source, matcher }: Followed,
+  out: string,
+  options: MatchSweepOptions,
+): Promise<Matched> {
+  const { nRotations, nExchanges, seed } = nullsOf(options);
+  const theirs = await decoderOf(checkpoint, info); // refuses before the work
+  const target = (await openActivations(await openFile(activationsPath(out, checkpoint)))).rows;
+  const match = await matcher.match({ source, target });
+  const decoderCosine = decoderCosines(match.best, decoder, theirs);
+  if (checkpoint.step === reference) {
+    return { match, decoderCosine, nulls: { rotated: [], sameToken: [] } };
+  }
+  const cosines = async (target: Activations) => (await matcher.match({ source, target })).cosine;
+  const [rotatedBest, sameToken]: [Float32Array[], Float32Array[]] = [[], []];
+  for (const nRows of rotations(n_tokens, context_size, nRotations, seed)) {
+    rotatedBest.push(await cosines(rotated(target, nRows)));
+  }
+  if (nExchanges > 0) {
+    const ids = await readTokenIds(await openFile(`${out}/tokens.arrow`));
+    for (let k = 0; k < nExchanges; k++) {
+      sameToken.push(await cosines(exchanged(target, ids, seed + k)));
+    }
+  }
+  return { match, decoderCosine, nulls: { rotated: rotatedBest, sameToken } };
+}
+
+function nullsOf({ nullRotations = 8, nullExchanges = 2, seed = 0 }: MatchSweepOptions) {
+  return { nRotations: nullRotations, nExchanges: nullExchanges, seed };
+}
+
+// Names all that the values of a match depend on; another device differs in the last bits.
+function fingerprintOf(
+  reference: ActivationInfo,
+  other: ActivationInfo,
+  options: MatchSweepOptions,
+): string {
+  const { nRotations, nExchanges, seed } = nullsOf(options);
+  const { device = "cpu" } = options;
+  const nulls = `nulls ${nRotations} ${nExchanges} ${seed}`;
+  return [reference.fingerprint, other.fingerprint, nulls, ...(device === "cpu" ? [] : [device])]
+    .join("+");
+}
+
+function activationsPath(out: string, { step }: Checkpoint): string {
+  return `${out}/activations/step${step}.arrow`;
+}
+
 function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
   return {
     match: (pair) => matchDense(tf, pair, memory === undefined ? {} : { memory }),
@@ -120,8 +189,9 @@ function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
   };
 }
 
-async function describedBy(out: string, { step }: Checkpoint): Promise<ActivationInfo> {
-  const path = `${out}/activations/step${step}.arrow`;
+async function describedBy(out: string, checkpoint: Checkpoint): Promise<ActivationInfo> {
+  const { step } = checkpoint;
+  const path = activationsPath(out, checkpoint);
   if (!await exists(path)) {
     throw new DataError("match", {
       where: `step ${step} in ${out}`,
@@ -167,7 +237,7 @@ async function finished(
   [forward, reverse]: readonly [string, string],
   fingerprint: string,
   force: boolean,
-): Promise<{ readonly match: Match; readonly decoderCosine: Float32Array } | undefined> {
+): Promise<Matched | undefined> {
   if (force || !await exists(forward) || !await exists(reverse)) return undefined;
   for (const path of [forward, reverse]) {
     checkMadeFrom(path, await readMatchInfo(await openFile(path)), fingerprint);
@@ -177,12 +247,11 @@ async function finished(
 
 async function writeBoth(
   [forward, reverse]: readonly [string, string],
-  match: Match,
-  decoderCosine: Float32Array,
-  info: Parameters<typeof writeReverse>[2],
+  matched: Matched,
+  info: MatchInfo,
 ): Promise<void> {
-  await writeFile(forward, (sink) => writeMatch(sink, match, decoderCosine, info));
-  await writeFile(reverse, (sink) => writeReverse(sink, match, info));
+  await writeFile(forward, (sink) => writeMatch(sink, matched, info));
+  await writeFile(reverse, (sink) => writeReverse(sink, matched.match, info));
 }
 
 function qualityOf(info: ActivationInfo): Quality {

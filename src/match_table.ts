@@ -7,10 +7,22 @@
  */
 
 import { openTable, writeTable } from "./arrow.ts";
+import type { ColumnTypes } from "./columns.ts";
 import { DataError } from "./errors.ts";
 import type { ByteSink, ByteSource } from "./files.ts";
 import { inDegrees, type Match, mutualMatches } from "./match.ts";
 import { readInfo, type TableInfo } from "./metadata.ts";
+import { type Nulls, significance } from "./nulls.ts";
+
+/** A match, and what goes with it. */
+export interface Matched {
+  /** Reference features against a checkpoint's. */
+  readonly match: Match;
+  /** Decoder cosine of every match, NaN where there is none: `[S]`. */
+  readonly decoderCosine: Float32Array;
+  /** How well features match by chance; none for the reference itself, or where none was asked for. */
+  readonly nulls: Nulls;
+}
 
 /** What a match file says of itself, as JSON under the key `match` of its schema. */
 export interface MatchInfo extends TableInfo {
@@ -33,6 +45,8 @@ const matchTypes = {
   decoder_cosine: "float32?",
   dead: "bool",
   n_active: "uint32",
+  p_value: "float64?",
+  q_value: "float64?",
 } as const;
 
 const reverseTypes = {
@@ -48,18 +62,22 @@ const reverseTypes = {
  * Writes a match: one row a feature of the reference.
  *
  * @param sink Where the bytes go.
- * @param match The match.
- * @param decoderCosine Decoder cosine of every match: `[S]`.
+ * @param matched The match, and what goes with it.
  * @param info What it is.
  */
 export function writeMatch(
   sink: ByteSink,
-  match: Match,
-  decoderCosine: Float32Array,
+  { match, decoderCosine, nulls }: Matched,
   info: MatchInfo,
 ): void {
   const degrees = inDegrees(match);
-  writeTable(sink, matchTypes, {
+  const { p, q } = significance(match, nulls.rotated);
+  const [rotated, sameToken] = [nulls.rotated, nulls.sameToken].map(sideBySide);
+  writeTable(sink, {
+    ...matchTypes,
+    ...nullTypes("null_cosine", nulls.rotated),
+    ...nullTypes("token_null_cosine", nulls.sameToken),
+  }, {
     feature: { values: Uint32Array.from(match.best.keys()) },
     match: { values: match.best },
     cosine: { values: match.cosine },
@@ -70,7 +88,31 @@ export function writeMatch(
     decoder_cosine: { values: decoderCosine },
     dead: { values: match.sourceCounts.map((n) => n === 0 ? 1 : 0) },
     n_active: { values: match.sourceCounts },
+    p_value: { values: p },
+    q_value: { values: q },
+    null_cosine: { values: rotated },
+    token_null_cosine: { values: sameToken },
   }, { match: JSON.stringify(info) });
+}
+
+// A column of as many values a row as there are repetitions; none where there are none.
+function nullTypes(name: string, { length }: readonly Float32Array[]): ColumnTypes {
+  return length === 0 ? {} : { [name]: `fixed_size_list<float32>[${length}]?` };
+}
+
+// R of [S] to [S, R].
+function sideBySide(of: readonly Float32Array[]): Float32Array {
+  const [R, S] = [of.length, of[0]?.length ?? 0];
+  return Float32Array.from({ length: R * S }, (_, e) => of[e % R][Math.floor(e / R)]);
+}
+
+// [S, R] to R of [S].
+function apart(values: ArrayLike<number>, nRows: number): Float32Array[] {
+  const R = values.length / nRows;
+  return Array.from(
+    { length: R },
+    (_, r) => Float32Array.from({ length: nRows }, (_, i) => values[i * R + r]),
+  );
 }
 
 /**
@@ -107,14 +149,17 @@ export function readMatchInfo(source: ByteSource): Promise<MatchInfo> {
  *
  * @param forward The file that {@linkcode writeMatch} wrote.
  * @param reverse The file that {@linkcode writeReverse} wrote.
- * @returns The match, and its decoder cosines.
+ * @returns The match, and what goes with it.
  * @throws {DataError} If a file is broken.
  */
 export async function readMatch(
   forward: ByteSource,
   reverse: ByteSource,
-): Promise<{ readonly match: Match; readonly decoderCosine: Float32Array }> {
-  const of = await readColumns(forward, Object.keys(matchTypes));
+): Promise<Matched> {
+  const of = await readColumns(forward, Object.keys(matchTypes), [
+    "null_cosine",
+    "token_null_cosine",
+  ]);
   const back = await readColumns(reverse, Object.keys(reverseTypes));
   return {
     match: {
@@ -128,15 +173,23 @@ export async function readMatch(
       targetCounts: Uint32Array.from(back.n_active),
     },
     decoderCosine: Float32Array.from(of.decoder_cosine),
+    nulls: {
+      rotated: apart(of.null_cosine ?? [], of.feature.length),
+      sameToken: apart(of.token_null_cosine ?? [], of.feature.length),
+    },
   };
 }
 
+// Some columns, and others where the table has them.
 async function readColumns(
   source: ByteSource,
   names: readonly string[],
+  others: readonly string[] = [],
 ): Promise<Record<string, ArrayLike<number>>> {
-  for await (const batch of (await openTable(source)).batches()) {
-    return Object.fromEntries(names.map((name) => [name, batch.column(name)]));
+  const table = await openTable(source);
+  const there = [...names, ...others.filter((name) => table.names.includes(name))];
+  for await (const batch of table.batches()) {
+    return Object.fromEntries(there.map((name) => [name, batch.column(name)]));
   }
   throw new DataError("read", { where: source.name, expected: "a batch of rows", got: "none" });
 }

@@ -8,6 +8,7 @@ import { count } from "./axes.ts";
 import {
   appearingCountsFigure,
   appearingFigure,
+  chanceFigure,
   decoderHistogramFigure,
   distanceMatrixFigure,
   type Figure,
@@ -81,11 +82,12 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
         ${scaleChoice}
         ${[
           matchedFractionFigure(summary),
+          chanceFigure(summary, threshold),
           similarityHistogramFigure(summary),
           decoderHistogramFigure(summary),
           distanceMatrixFigure(summary),
           appearingCountsFigure(summary, threshold),
-        ].map(figureMarkup)}
+        ].filter((figure) => figure !== undefined).map(figureMarkup)}
         ${appearingAt === undefined ? noneAppear : appearingSection(summary, appearingAt, {
           features: appearingFeatures(summary, appearingAt, threshold),
           nSampled,
@@ -161,6 +163,24 @@ function facts({ hook, reference, nFeatures, centred, checkpoints }: Summary): M
   }</dl>`;
 }
 
+// How many of the first checkpoint's matches the token alone, and chance alone, would give.
+function chance(summary: Summary, threshold: number): Markup | string {
+  const [first] = comparedCheckpoints(summary);
+  const { rotated, sameToken } = first.nulls;
+  const mean = (of: readonly Float32Array[]) =>
+    percent(
+      of.reduce((sum, cosine) => sum + countMatched({ cosine }, threshold), 0) / of.length /
+        summary.nFeatures,
+    );
+  if (rotated.length === 0 || sameToken.length === 0) return "";
+  return html`
+    <li><strong>${mean(sameToken)}</strong> would at step ${count(
+      first.step,
+    )} by the token alone, its
+      context being another’s; ${mean(rotated)} by chance.</li>
+  `;
+}
+
 function findings(
   summary: Summary,
   appearing: readonly Appearing[],
@@ -179,6 +199,7 @@ function findings(
         match nearer than ${threshold}: from step ${count(first.step)} to step ${count(
           last.step,
         )}.</li>
+      ${chance(summary, threshold)}
       <li><strong>${count(appearing[0].features.length)}</strong> present throughout: at every
       checkpoint, from step ${count(checkpoints[0].step)} on.</li>
       <li><strong>${count(

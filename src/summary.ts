@@ -7,21 +7,18 @@
  */
 
 import type { Match } from "./match.ts";
+import type { Matched } from "./match_table.ts";
 import type { Quality } from "./quality.ts";
 import type { Losses } from "./sweep.ts";
 
 /** One checkpoint of a summary. */
-export interface CheckpointSummary {
+export interface CheckpointSummary extends Matched {
   /** Training step of the language model. */
   readonly step: number;
   /** Measured on the tokens of the sweep. */
   readonly quality: Quality;
   /** From the sweep file. */
   readonly losses: Losses;
-  /** Reference features against this checkpoint's. */
-  readonly match: Match;
-  /** Decoder cosine of every match, NaN where there is none: `[F]`. */
-  readonly decoderCosine: Float32Array;
 }
 
 /** A whole sweep, matched. */

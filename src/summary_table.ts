@@ -9,6 +9,7 @@
 import { writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
 import type { ByteSink } from "./files.ts";
+import { significance } from "./nulls.ts";
 import { appearances, countMatched, type Summary, thresholds } from "./summary.ts";
 
 const lossNames = ["overall", "l1", "mse"] as const;
@@ -37,6 +38,20 @@ export function writeSummary(sink: ByteSink, summary: Summary): void {
     add(`n_matched_${t}`, "uint32", ({ match }) => countMatched(match, t));
     add(`fraction_matched_${t}`, "float64", ({ match }) => countMatched(match, t) / nFeatures);
   }
+  for (const t of thresholds) {
+    const mean = (of: readonly Float32Array[]) =>
+      of.reduce((sum, cosine) => sum + countMatched({ cosine }, t), 0) / of.length / nFeatures;
+    add(`chance_matched_${t}`, "float64?", ({ nulls }) => mean(nulls.rotated));
+    add(`token_matched_${t}`, "float64?", ({ nulls }) => mean(nulls.sameToken));
+  }
+  add(
+    "n_significant",
+    "uint32?",
+    ({ match, nulls }) =>
+      nulls.rotated.length === 0
+        ? -1
+        : significance(match, nulls.rotated).q.filter((q) => q < 0.05).length,
+  );
   add("n_unmatched", "uint32", ({ match }) => {
     const nAlive = match.sourceCounts.filter((n) => n > 0).length;
     return nAlive - countMatched(match, 0.5);

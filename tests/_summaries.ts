@@ -39,6 +39,7 @@ export function checkpointWith(
     losses,
     match,
     decoderCosine: Float32Array.from(decoderCosines),
+    nulls: { rotated: [], sameToken: [] },
   };
 }
 

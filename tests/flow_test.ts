@@ -250,7 +250,7 @@ Deno.test("force makes files of other inputs again, after which matches of the o
     assert.deepEqual(wasThere, steps.map(() => false));
     assert(infos.every(({ threshold }) => threshold === 0.5));
 
-    const fingerprint = `${infos.at(-1)!.fingerprint}+${infos[0].fingerprint}`;
+    const fingerprint = `${infos.at(-1)!.fingerprint}+${infos[0].fingerprint}+nulls 8 2 0`;
     await assert.rejects(
       matchSweep(sweep, out),
       ({ message }: Error) =>
@@ -389,13 +389,15 @@ async function readPeer() {
 }
 
 async function assertMatches(folder: string, step: number, summary: Summary, peer: Peer) {
-  const { match, decoderCosine } = await readMatch(
+  const { match, decoderCosine, nulls } = await readMatch(
     await openFile(`${folder}/matches/step${step}.arrow`),
     await openFile(`${folder}/reverse/step${step}.arrow`),
   );
   const name = `ckpt_${step}`;
   const inMemory = summary.checkpoints.find((checkpoint) => checkpoint.step === step)!;
   assert.deepEqual(match, inMemory.match);
+  assert.deepEqual(nulls, inMemory.nulls);
+  assert.equal(nulls.sameToken.length, step === reference ? 0 : 2);
 
   const dead = (counts: Uint32Array) => [...counts.keys()].filter((i) => counts[i] === 0);
   assert.deepEqual(dead(match.sourceCounts), await peer.integers(`${name}.dead_a`));

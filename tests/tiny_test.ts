@@ -130,3 +130,14 @@ Deno.test("fixtures/tiny shows training", async () => {
     assert(quality.nDead < 0.2 * quality.dSae);
   }
 });
+
+Deno.test("in fixtures/tiny all that is there at the start is the token, and the rest is context", async () => {
+  const { checkpoints, nFeatures, reference } = await tiny();
+  const above = checkpoints.filter(({ step }) => step !== reference).map(({ match, nulls }) => {
+    const fraction = (cosine: Float32Array) => countMatched({ cosine }, 0.5) / nFeatures;
+    for (const cosine of nulls.rotated) assert(fraction(cosine) < 0.02, "chance alone");
+    return fraction(match.cosine) - Math.max(...nulls.sameToken.map(fraction));
+  });
+  assert(Math.abs(above[0]) < 0.02, `${above}`);
+  assert(above.at(-1)! > 0.4, `${above}`);
+});
