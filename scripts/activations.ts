@@ -37,10 +37,10 @@ await run(command, async ({ sweep, out, ...options }) => {
     on: {
       device: (_, device) => ran = device,
       progress: (step, nTokens, total) => drawProgress(`step ${step}`, nTokens, total, startMs),
-      done: ({ step, n_tokens, l0, explained_variance, n_dead, centred }, wasThere) => {
+      done: ({ n_tokens, l0, explained_variance, n_dead, centred }, wasThere, name) => {
         const rate = Math.round((1000 * n_tokens) / (performance.now() - startMs));
         say(
-          `step ${step}: ${n_tokens} tokens, L0 ${l0.toFixed(1)}, ` +
+          `${name}: ${n_tokens} tokens, L0 ${l0.toFixed(1)}, ` +
             `explained variance ${explained_variance.toFixed(3)}, ${n_dead} dead, ` +
             `${centred ? "centred" : "not centred"}, ${
               wasThere ? "already there" : `${rate} tokens/s on ${ran}`

@@ -23,9 +23,9 @@ await run(command, async ({ force }) => {
   await extractSweep(sweep, out, {
     force,
     on: {
-      done: ({ step, l0, explained_variance }) =>
+      done: ({ l0, explained_variance }, _, name) =>
         say(
-          `activations of step ${step}: L0 ${l0.toFixed(1)}, explained variance ${
+          `activations of ${name}: L0 ${l0.toFixed(1)}, explained variance ${
             explained_variance.toFixed(3)
           }`,
         ),

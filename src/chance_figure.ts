@@ -29,6 +29,11 @@ export function chanceFigure(summary: Summary, threshold = 0.5): Figure | undefi
       of: compared.map(({ nulls }) => nulls.sameToken),
     },
     { name: "chance", colour: "#75797e", of: compared.map(({ nulls }) => nulls.rotated) },
+    {
+      name: "second seed",
+      colour: palette[4],
+      of: compared.map(() => summary.ceiling ? [summary.ceiling.match.cosine] : []),
+    },
   ].filter(({ of }) => of.some((repetitions) => repetitions.length > 0));
   if (curves.length < 2) return undefined;
 
@@ -44,7 +49,11 @@ export function chanceFigure(summary: Summary, threshold = 0.5): Figure | undefi
       "same where each checkpoint’s activations are exchanged among positions of the same token " +
       "(what is above that line is context), and where they are rotated by whole sequences (what " +
       "is above that line is not chance). Means over the repetitions; bands from the least to the " +
-      "most.",
+      `most.${
+        summary.ceiling
+          ? " The second seed is another SAE of the reference’s step: the best to be expected."
+          : ""
+      }`,
     steps: compared.map(({ step }) => step),
     traces: drawn.flatMap(({ name, colour, fractions, means }) => [
       ...band(colour, fractions),

@@ -58,8 +58,8 @@ export interface ExtractListener {
   device?(step: number, device: Provider): void;
   /** Some tokens of a checkpoint are done. */
   progress?(step: number, nTokens: number, total: number): void;
-  /** A checkpoint is done, or was done already. */
-  done?(info: ActivationInfo, wasThere: boolean): void;
+  /** A checkpoint, or the ceiling, is done, or was done already. */
+  done?(info: ActivationInfo, wasThere: boolean, name: string): void;
 }
 
 /**
@@ -74,7 +74,8 @@ export interface ExtractListener {
  * is as good whatever device made it, and its fingerprint does not name one.
  *
  * @param sweep The sweep.
- * @param out Folder to write `activations/step<N>.arrow` and `tokens.arrow` in.
+ * @param out Folder to write `activations/step<N>.arrow`, `activations/ceiling.arrow` and
+ *   `tokens.arrow` in.
  * @param options What can be changed.
  * @returns What each file says of itself, in order of step.
  * @throws {DataError} If an input is missing or broken, or a finished file is of other inputs.
@@ -84,7 +85,10 @@ export async function extractSweep(
   out: string,
   options: ExtractSweepOptions = {},
 ): Promise<ActivationInfo[]> {
-  const checkpoints = checkpointsAt(sweep, options.steps);
+  const checkpoints = [
+    ...checkpointsAt(sweep, options.steps),
+    ...(sweep.ceiling && options.steps === undefined ? [sweep.ceiling] : []),
+  ];
   const agreed = await agreeOnHook(sweep);
   const source = await openFile(sweep.tokens.path);
   const tokens = await readTokens(source, {
@@ -117,7 +121,7 @@ export async function extractSweep(
   try {
     for (const job of jobs) {
       const info = job.found ?? await extractCheckpoint(job, settings, options, startPool);
-      options.on?.done?.(info, job.found !== undefined);
+      options.on?.done?.(info, job.found !== undefined, job.checkpoint.name);
       done.push(info);
     }
   } finally {
@@ -180,7 +184,7 @@ async function planCheckpoint(
     qualityTokens,
   };
   const fingerprint = hashOf(new TextEncoder().encode(JSON.stringify(inputs)));
-  const path = `${out}/activations/step${checkpoint.step}.arrow`;
+  const path = `${out}/activations/${checkpoint.name}.arrow`;
   let found: ActivationInfo | undefined;
   if (!force && await exists(path)) {
     found = await readActivationInfo(await openFile(path));

@@ -58,7 +58,8 @@ export interface MatchSweepOptions extends MatcherOptions {
 /**
  * Matches the features of the reference with those of every checkpoint.
  *
- * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, `summary.arrow` and `features.arrow`.
+ * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, the same of the `ceiling`, `summary.arrow`
+ * and `features.arrow`.
  *
  * Reads activations a block of tokens at a time, and those of the reference once, if the memory allows.
  *
@@ -86,26 +87,31 @@ export async function matchSweep(
       : denseMatcher(await loadTfjs(device), options),
   };
 
+  // The finished match of a checkpoint, or a new one.
+  const matchedOf = async (checkpoint: Checkpoint) => {
+    const other = await describedBy(out, checkpoint);
+    checkSame(info, other, out);
+    const fingerprint = fingerprintOf(info, other, options);
+    const { name, step } = checkpoint;
+    const paths = [`${out}/matches/${name}.arrow`, `${out}/reverse/${name}.arrow`] as const;
+    const found = await finished(paths, fingerprint, force);
+    if (found !== undefined) return { other, matched: found, wasThere: true };
+    const matched = await matchCheckpoint(checkpoint, other, followed, out, options);
+    const about = { step, reference: sweep.reference, n_tokens: info.n_tokens, fingerprint };
+    await writeBoth(paths, matched, { format: 1, ...about });
+    return { other, matched, wasThere: false };
+  };
+
   const checkpoints: CheckpointSummary[] = [];
+  let ceiling: Matched | undefined;
   try {
     for (const checkpoint of wanted) {
+      const { other, matched, wasThere } = await matchedOf(checkpoint);
       const { step, losses } = checkpoint;
-      const other = await describedBy(out, checkpoint);
-      checkSame(info, other, out);
-      const fingerprint = fingerprintOf(info, other, options);
-      const paths = [
-        `${out}/matches/step${step}.arrow`,
-        `${out}/reverse/step${step}.arrow`,
-      ] as const;
-      const found = await finished(paths, fingerprint, force);
-      const matched = found ?? await matchCheckpoint(checkpoint, other, followed, out, options);
-      if (found === undefined) {
-        const [{ reference }, { n_tokens }] = [sweep, info];
-        await writeBoth(paths, matched, { format: 1, step, reference, n_tokens, fingerprint });
-      }
       checkpoints.push({ step, losses, quality: qualityOf(other), ...matched });
-      onDone?.(checkpoints.at(-1)!, found !== undefined);
+      onDone?.(checkpoints.at(-1)!, wasThere);
     }
+    if (sweep.ceiling && steps === undefined) ceiling = (await matchedOf(sweep.ceiling)).matched;
   } finally {
     followed.matcher.close();
   }
@@ -117,6 +123,7 @@ export async function matchSweep(
     reference: sweep.reference,
     nFeatures: info.d_sae,
     checkpoints,
+    ...(ceiling && { ceiling }),
   };
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
   await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary, distance));
@@ -144,7 +151,7 @@ async function matchCheckpoint(
   const target = (await openActivations(await openFile(activationsPath(out, checkpoint)))).rows;
   const match = await matcher.match({ source, target });
   const decoderCosine = decoderCosines(match.best, decoder, theirs);
-  if (checkpoint.step === reference) {
+  if (checkpoint.name === `step${reference}`) {
     return { match, decoderCosine, nulls: { rotated: [], sameToken: [] } };
   }
   const cosines = async (target: Activations) => (await matcher.match({ source, target })).cosine;
@@ -178,8 +185,8 @@ function fingerprintOf(
     .join("+");
 }
 
-function activationsPath(out: string, { step }: Checkpoint): string {
-  return `${out}/activations/step${step}.arrow`;
+function activationsPath(out: string, { name }: Checkpoint): string {
+  return `${out}/activations/${name}.arrow`;
 }
 
 function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
@@ -190,11 +197,11 @@ function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
 }
 
 async function describedBy(out: string, checkpoint: Checkpoint): Promise<ActivationInfo> {
-  const { step } = checkpoint;
+  const { name, step } = checkpoint;
   const path = activationsPath(out, checkpoint);
   if (!await exists(path)) {
     throw new DataError("match", {
-      where: `step ${step} in ${out}`,
+      where: `${name === "ceiling" ? name : `step ${step}`} in ${out}`,
       expected: path,
       got: "nothing there",
       fix: "run `deno task activations` with the same --sweep and --out first",

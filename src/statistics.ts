@@ -10,7 +10,7 @@
  * The q-value of every p-value: the smallest share of false discoveries at which it is a discovery,
  * by Benjamini and Hochberg.
  *
- * q₍ᵢ₎ = min over j ≥ i of min(1, m p₍ⱼ₎ / j), p₍₁₎ ≤ … ≤ p₍ₘ₎
+ * q₍ᵢ₎ = min over j ≥ i of m p₍ⱼ₎ / j, p₍₁₎ ≤ … ≤ p₍ₘ₎
  *
  * A NaN is no test: it stays NaN and does not count in m. Equal p-values have equal q-values. The
  * bound on the share holds for tests that are independent or positively dependent.

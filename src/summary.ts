@@ -35,6 +35,8 @@ export interface Summary {
   readonly nFeatures: number;
   /** The checkpoints, the reference among them, in order of step. */
   readonly checkpoints: readonly CheckpointSummary[];
+  /** The reference's features against those of a second SAE of its step: the best to be expected. */
+  readonly ceiling?: Matched;
 }
 
 /** The distances at which the notebook counts matches. */

@@ -9,6 +9,7 @@
 import { writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
 import type { ByteSink } from "./files.ts";
+import type { Match } from "./match.ts";
 import { significance } from "./nulls.ts";
 import { appearances, countMatched, type Summary, thresholds } from "./summary.ts";
 
@@ -69,8 +70,19 @@ export function writeSummary(sink: ByteSink, summary: Summary): void {
     add(`loss_${name}`, "float64?", ({ losses }) => losses[name] ?? NaN);
   }
   writeTable(sink, types, columns, {
-    summary: JSON.stringify({ format: 1, name: summary.name, hook: summary.hook, reference }),
+    summary: JSON.stringify({
+      format: 1,
+      name: summary.name,
+      hook: summary.hook,
+      reference,
+      ...(summary.ceiling && { ceiling: fractions(summary.ceiling.match, nFeatures) }),
+    }),
   });
+}
+
+// The fraction of features matched below each threshold, by threshold.
+function fractions(match: Match, nFeatures: number): Readonly<Record<string, number>> {
+  return Object.fromEntries(thresholds.map((t) => [t, countMatched(match, t) / nFeatures]));
 }
 
 /**

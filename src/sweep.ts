@@ -29,6 +29,8 @@ export interface Losses {
 
 /** One step of the language model's training, and the SAE trained there. */
 export interface Checkpoint {
+  /** What its files are called: "step512", or "ceiling". */
+  readonly name: string;
   /** Training step of the language model. */
   readonly step: number;
   /** Folder of the language model. */
@@ -110,8 +112,10 @@ export async function readSweep(path: string): Promise<Sweep> {
       "mse",
     ]);
     const sae = named(of.string("sae"));
+    const step = of.count("step") ?? otherwise?.step ?? await stepOf(sae.path, path, prefix);
     return {
-      step: of.count("step") ?? otherwise?.step ?? await stepOf(sae.path, path, prefix),
+      name: otherwise === undefined ? `step${step}` : "ceiling",
+      step,
       model: named(of.string("model", otherwise?.model.name)),
       sae,
       losses: losses.numbers(),

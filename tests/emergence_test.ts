@@ -76,6 +76,12 @@ Deno.test("emergence() is within the steps, and later at a higher threshold", ()
   }
 });
 
+Deno.test("emergence() is not before the last step below by rounding", () => {
+  for (let step = 0; step < 1000; step++) {
+    assert(emergence([step, step + 1], Float32Array.of(0, 1), 1e-20) >= step, `step ${step}`);
+  }
+});
+
 Deno.test("emergence() depends on nothing before the last step below", () => {
   for (const { random, steps, y, threshold, seed } of trials()) {
     const below = y.findLastIndex((v) => !(v >= Math.fround(threshold)));
@@ -385,6 +391,12 @@ Deno.test("lifecycle() takes the borders it is given: early ends before, late be
   assert.equal(classed(7, 63), "middle");
   assert.equal(classed(7, 7), "late");
   assert.equal(lifecycle([0, 7, 63], Float32Array.of(0, 0.5, 0.9), 0.5, { late: 7 }), "late");
+});
+
+Deno.test("lifecycle() compares at float32, as emergence() does", () => {
+  for (const threshold of [0.1, 0.3, 0.5, 0.7, 0.9]) {
+    assert.equal(lifecycle([5], Float32Array.of(threshold), threshold), "from the start");
+  }
 });
 
 Deno.test("lifecycle() believes what it is told about the dead", () => {

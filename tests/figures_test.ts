@@ -3,6 +3,7 @@ import { stepAxis, stepScales } from "../src/axes.ts";
 import {
   appearingCountsFigure,
   appearingFigure,
+  chanceFigure,
   decoderHistogramFigure,
   distanceMatrixFigure,
   type Figure,
@@ -10,7 +11,7 @@ import {
   matchedFractionFigure,
   similarityHistogramFigure,
 } from "../src/figures.ts";
-import { checkpointWith, steps, summaryOf, syntheticSummary } from "./_summaries.ts";
+import { checkpointWith, matchWith, steps, summaryOf, syntheticSummary } from "./_summaries.ts";
 
 // Four features: one there from the start, one that appears at step 9, one that comes and goes, and
 // one that is dead. Their cosines are sums of powers of two, so that distances are exact.
@@ -121,6 +122,34 @@ Deno.test("a cosine that float32 rounds above 1 is in the last bin", () => {
   assert(above > 1);
   const summary = summaryOf([checkpointWith(0, [above]), checkpointWith(1, [1])]);
   assert.equal(read(similarityHistogramFigure(summary)).data[0].customdata[48][0][2], 1);
+});
+
+Deno.test("chanceFigure() shows means, bands and the ceiling, and nothing without a null", () => {
+  assert.equal(
+    chanceFigure(summaryOf([checkpointWith(0, [1]), checkpointWith(1, [1])])),
+    undefined,
+  );
+  const cosines = (...of: number[][]) => of.map((values) => Float32Array.from(values));
+  const early = {
+    ...checkpointWith(0, [0.9, 0.9, 0.2, NaN]),
+    nulls: {
+      rotated: cosines([0.1, 0.1, NaN, NaN]),
+      sameToken: cosines([0.9, 0.2, 0.1, NaN], [0.9, 0.9, 0.1, NaN]),
+    },
+  };
+  const summary = {
+    ...summaryOf([early, checkpointWith(1, [1, 1, 1, NaN])]),
+    ceiling: { ...early, match: matchWith([0.9, 0.9, 0.9, NaN]) },
+  };
+  const { data } = read(chanceFigure(summary)!);
+  assert.deepEqual(data.map(({ name, y }: { name?: string; y: number[] }) => [name ?? "", ...y]), [
+    ["matched", 0.5],
+    ["", 0.25],
+    ["", 0.5],
+    ["same token", 0.375],
+    ["chance", 0],
+    ["second seed", 0.75],
+  ]);
 });
 
 Deno.test("matchedFractionFigure() counts no dead feature, out of all features, without the reference", () => {

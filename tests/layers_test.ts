@@ -51,8 +51,6 @@ const order = [
   "random.ts",
   "statistics.ts",
   "emergence.ts",
-  "statistics.ts",
-  "emergence.ts",
   "nulls.ts",
   "match_table.ts",
   "summary.ts",

@@ -167,12 +167,14 @@ Deno.test("readSweep() sorts by step, resolves paths, and follows the last step 
         tokenizer: undefined,
         checkpoints: [
           {
+            name: "step0",
             step: 0,
             model: { name: "/models/m0", path: "/models/m0" },
             sae: { name: "./s0", path: `${folder}/s0` },
             losses: {},
           },
           {
+            name: "step512",
             step: 512,
             model: { name: "m512", path: `${folder}/m512` },
             sae: { name: "s512", path: `${folder}/s512` },

@@ -141,3 +141,10 @@ Deno.test("in fixtures/tiny all that is there at the start is the token, and the
   assert(Math.abs(above[0]) < 0.02, `${above}`);
   assert(above.at(-1)! > 0.4, `${above}`);
 });
+
+Deno.test("a second SAE of the last step is the ceiling of fixtures/tiny", async () => {
+  const { ceiling, checkpoints, nFeatures } = await tiny();
+  const fraction = countMatched(ceiling!.match, 0.5) / nFeatures;
+  assert(Math.abs(fraction - 0.938) < 0.001, `${fraction}`);
+  assert(fraction > countMatched(checkpoints.at(-2)!.match, 0.5) / nFeatures);
+});
