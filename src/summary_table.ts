@@ -10,6 +10,7 @@ import { writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
 import type { ByteSink } from "./files.ts";
 import type { Match } from "./match.ts";
+import { emergence, halfRise, lifecycle } from "./emergence.ts";
 import { significance } from "./nulls.ts";
 import { appearances, countMatched, type Summary, thresholds } from "./summary.ts";
 
@@ -98,11 +99,19 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
   const throughTraining = (value: (c: number, feature: number) => number) =>
     Float64Array.from({ length: nFeatures * C }, (_, e) => value(e % C, Math.floor(e / C)));
   const counts = checkpoints.find(({ step }) => step === reference)!.match.sourceCounts;
+  const paths = Array.from(
+    { length: nFeatures },
+    (_, feature) => pathOf(summary, feature, threshold),
+  );
   writeTable(sink, {
     feature: "uint32",
     dead: "bool",
     n_active: "uint32",
     appears_at: "uint32?",
+    emergence: "float64?",
+    half_rise: "float64?",
+    half_rise_width: "float64?",
+    lifecycle: "utf8",
     match: `fixed_size_list<uint32>[${C}]?`,
     similarity: `fixed_size_list<float32>[${C}]?`,
     decoder_cosine: `fixed_size_list<float32>[${C}]?`,
@@ -111,6 +120,10 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
     dead: { values: counts.map((n) => n === 0 ? 1 : 0) },
     n_active: { values: counts },
     appears_at: { values: appearances(summary, threshold) },
+    emergence: { values: paths.map((path) => path.emergence) },
+    half_rise: { values: paths.map((path) => path.halfRise) },
+    half_rise_width: { values: paths.map((path) => path.width) },
+    lifecycle: { values: paths.map((path) => path.lifecycle) },
     match: { values: throughTraining((c, feature) => checkpoints[c].match.best[feature]) },
     similarity: { values: throughTraining((c, feature) => checkpoints[c].match.cosine[feature]) },
     decoder_cosine: {
@@ -124,4 +137,24 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
       steps: checkpoints.map(({ step }) => step),
     }),
   });
+}
+
+// The path of one feature towards the reference, whose own step, where all cosines are 1, is left out.
+function pathOf(
+  { checkpoints, reference }: Summary,
+  feature: number,
+  distance: number,
+  isDead: boolean,
+) {
+  const before = checkpoints.filter(({ step }) => step !== reference);
+  const steps = before.map(({ step }) => step);
+  const similarities = Float32Array.from(before, ({ match }) => match.cosine[feature]);
+  const threshold = Math.max(2 ** -23, 1 - distance); // a distance of 1 is no match at all
+  const { step, width } = halfRise(steps, similarities);
+  return {
+    emergence: emergence(steps, similarities, threshold),
+    halfRise: step,
+    width,
+    lifecycle: isDead ? "dead" : lifecycle(steps, similarities, threshold, { isDead }) ?? "unknown", // no other checkpoint
+  };
 }
