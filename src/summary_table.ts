@@ -101,7 +101,7 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
   const counts = checkpoints.find(({ step }) => step === reference)!.match.sourceCounts;
   const paths = Array.from(
     { length: nFeatures },
-    (_, feature) => pathOf(summary, feature, threshold),
+    (_, feature) => pathOf(summary, feature, threshold, counts[feature] === 0),
   );
   writeTable(sink, {
     feature: "uint32",

@@ -63,6 +63,7 @@ const order = [
   "chance_figure.ts",
   "figures.ts",
   "report_tables.ts",
+  "findings.ts",
   "report.css",
   "boot.js",
   "report.ts",
