@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Figure, palette, quietAxis, stepFigure, type StepTrace } from "./axes.ts";
+import { type Figure, palette, stepFigure, type StepTrace } from "./axes.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
-import { endLabels, line } from "./lines.ts";
+import { endLabels, fractionAxis, line } from "./lines.ts";
 import { countMatched, type Summary } from "./summary.ts";
 
 /**
@@ -71,12 +71,7 @@ export function chanceFigure(summary: Summary, threshold = 0.5): Figure | undefi
     height: 380,
     layout: {
       margin: { l: 76, r: 96, t: 12, b: 56 },
-      yaxis: {
-        title: { text: "fraction of the reference’s features", standoff: 8 },
-        ...quietAxis,
-        range: [0, 1],
-        tickformat: ".0%",
-      },
+      yaxis: fractionAxis,
       annotations: endLabels(
         { yref: "y", range: [0, 1], lineHeight: 0.06 },
         drawn.map(({ name, colour, means }) => ({

@@ -7,6 +7,7 @@
 import { decodingPart, type EncodedRun, type Runner, type RunPlan } from "./encode_run.ts";
 import type { EncodeTask } from "./encode_worker.ts";
 import { DataError } from "./errors.ts";
+import { hasSharedMemory, sharedMemory } from "./memory.ts";
 import type { SessionPlan } from "./session.ts";
 import { enlist, settled, startWorker, type WorkerLike } from "./workers.ts";
 
@@ -76,8 +77,8 @@ export function encodePool(
 
 // Memory that all threads see, where there is such; else what is posted is copied.
 function toShared(values: Float32Array): Float32Array {
-  if (typeof SharedArrayBuffer === "undefined") return values;
-  const shared = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  if (!hasSharedMemory()) return values;
+  const shared = sharedMemory.float32(values.length);
   shared.set(values);
   return shared;
 }

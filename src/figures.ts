@@ -6,7 +6,7 @@
 
 import { count, type Figure, palette, quietAxis, stepFigure, type StepTrace } from "./axes.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
-import { endLabels, line, note } from "./lines.ts";
+import { endLabels, fractionAxis, line, note } from "./lines.ts";
 import {
   appearances,
   type CheckpointSummary,
@@ -62,12 +62,7 @@ export function matchedFractionFigure(summary: Summary): Figure {
     height: 420,
     layout: {
       margin: { l: 76, r: 64, t: 12, b: 56 },
-      yaxis: {
-        title: { text: "fraction of the reference’s features", standoff: 8 },
-        ...quietAxis,
-        range: [0, 1],
-        tickformat: ".0%",
-      },
+      yaxis: fractionAxis,
       annotations: endLabels(
         { yref: "y", range: [0, 1], lineHeight: 0.055 },
         thresholds.map((threshold, t) => ({

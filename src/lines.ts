@@ -4,8 +4,18 @@
  * @module
  */
 
+import { quietAxis } from "./axes.ts";
+
 /** What all notes on a figure have in common. */
 export const note: Readonly<Record<string, unknown>> = { showarrow: false, align: "left" };
+
+/** A vertical axis of the fraction of the reference's features. */
+export const fractionAxis: Readonly<Record<string, unknown>> = {
+  title: { text: "fraction of the reference’s features", standoff: 8 },
+  ...quietAxis,
+  range: [0, 1],
+  tickformat: ".0%",
+};
 
 /**
  * A line with a point at every checkpoint.

@@ -131,7 +131,24 @@ function addDots(dots: Float64Array, byFeature: Sparse, i: number, target: Spars
  */
 export function offer(match: Match, i: number, j: number, similarity: number): void {
   if (!(similarity > 0)) return;
-  const { best, cosine, runnerUp, runnerUpCosine, reverse, reverseCosine } = match;
+  offerForward(match, i, j, similarity);
+  const { reverse, reverseCosine } = match;
+  if (isBetter(similarity, i, reverseCosine[j], reverse[j])) {
+    reverse[j] = i;
+    reverseCosine[j] = similarity;
+  }
+}
+
+/**
+ * Lets a target feature compete for a source feature, and not the other way round.
+ *
+ * @param match What was found so far. It is changed.
+ * @param i The source feature.
+ * @param j The target feature; no pair may be offered twice.
+ * @param similarity Their cosine, above 0.
+ */
+export function offerForward(match: Match, i: number, j: number, similarity: number): void {
+  const { best, cosine, runnerUp, runnerUpCosine } = match;
   if (isBetter(similarity, j, cosine[i], best[i])) {
     runnerUp[i] = best[i];
     runnerUpCosine[i] = cosine[i];
@@ -140,10 +157,6 @@ export function offer(match: Match, i: number, j: number, similarity: number): v
   } else if (isBetter(similarity, j, runnerUpCosine[i], runnerUp[i])) {
     runnerUp[i] = j;
     runnerUpCosine[i] = similarity;
-  }
-  if (isBetter(similarity, i, reverseCosine[j], reverse[j])) {
-    reverse[j] = i;
-    reverseCosine[j] = similarity;
   }
 }
 

@@ -9,7 +9,7 @@
 
 import { type Activations, checkTokens, type Pair, rowBlocks, sideBySide } from "./blocks.ts";
 import { type DenseBackend, type DenseTensor, readTensors } from "./dense_backend.ts";
-import { emptyMatch, isBetter, type Match } from "./match.ts";
+import { emptyMatch, type Match, offerForward } from "./match.ts";
 import { columnSums, type Sparse, zeroSums } from "./sparse.ts";
 
 /** What can be changed about {@linkcode matchDense}. */
@@ -208,25 +208,11 @@ async function offerTile(
     return [forward.values, forward.indices, backward.values, backward.indices];
   });
   for (let e = 0; e < values.length; e++) {
-    if (values[e] > 0) offer(match, Math.floor(e / k), first + indices[e], values[e]);
+    if (values[e] > 0) offerForward(match, Math.floor(e / k), first + indices[e], values[e]);
   }
   for (let j = first; j < last; j++) {
     if (!(reverseValues[j - first] > 0)) continue;
     match.reverse[j] = reverseIndices[j - first];
     match.reverseCosine[j] = reverseValues[j - first];
-  }
-}
-
-// Lets target j compete for source i.
-function offer(match: Match, i: number, j: number, similarity: number): void {
-  const { best, cosine, runnerUp, runnerUpCosine } = match;
-  if (isBetter(similarity, j, cosine[i], best[i])) {
-    runnerUp[i] = best[i];
-    runnerUpCosine[i] = cosine[i];
-    best[i] = j;
-    cosine[i] = similarity;
-  } else if (isBetter(similarity, j, runnerUpCosine[i], runnerUp[i])) {
-    runnerUp[i] = j;
-    runnerUpCosine[i] = similarity;
   }
 }

@@ -94,7 +94,9 @@ export function createMatcher(
 ): Matcher {
   const crews = new Map<number, Crew>(); // by number of threads
   let kept: Kept | undefined;
-  let sums: Float64Array = new Float64Array(0); // memory that is used again
+  // Memory that is used again, of one way or the other.
+  let sums: Float64Array = new Float64Array(0);
+  let lasting: Arena[] = [];
 
   return {
     async match(pair) {
@@ -113,15 +115,18 @@ export function createMatcher(
       });
       const crew = crews.get(nThreads) ?? startCrew(nThreads, start);
       crews.set(nThreads, crew);
-      if (kept?.source !== source || kept.blockRows !== plan.blockRows) kept = undefined;
+      const isKept = kept?.source === source && kept.blockRows === plan.blockRows;
+      if (!isKept || !plan.keepsSource) kept = undefined;
       const reader = blockReader(pair, plan, kept);
       let match: Match;
       if (plan.way === "blocks") {
+        lasting = [];
         const length = Math.ceil(source.nCols / plan.nPasses) * target.nCols;
         if (sums.length < length) sums = shared().float64(length);
         match = await matchByBlocks(reader, plan, crew, sums);
       } else {
-        match = await matchByRows(reader, crew);
+        sums = new Float64Array(0);
+        match = await matchByRows(reader, plan, crew, lasting);
       }
       kept = plan.keepsSource ? reader.kept() : undefined;
       return match;
@@ -250,22 +255,39 @@ async function matchByBlocks(
       slots[number % slots.length].clear();
       return slots[number % slots.length];
     };
-    for await (const block of reader.blocks(slot)) {
-      const added = askAll(crew, { act: "add", dots, block, number, turns });
-      added.catch(() => {}); // thrown where it is waited for
-      busy[number++ % slots.length] = added;
+    try {
+      for await (const block of reader.blocks(slot)) {
+        const added = askAll(crew, { act: "add", dots, block, number, turns });
+        added.catch(() => {}); // thrown where it is waited for
+        busy[number++ % slots.length] = added;
+      }
+    } finally {
+      await settled(busy); // else the next match would write where they read
     }
-    await settled(busy);
     const matches = await askAll(crew, { act: "finish", dots, sums: reader.sums, turns });
     match = joinMatches(match === undefined ? matches : [match, ...matches]);
   }
   return match!;
 }
 
-// Keeps all blocks.
-async function matchByRows(reader: BlockReader, crew: Crew): Promise<Match> {
-  const blocks = await Array.fromAsync(reader.blocks(() => Promise.resolve(shared())));
-  const turns = newTurns([0, reader.pair.source.nCols], 0, crew.stopped, shared());
+// Keeps all blocks, the target's side of each in an arena of its own.
+async function matchByRows(
+  reader: BlockReader,
+  { blockRows }: MatchPlan,
+  crew: Crew,
+  lasting: Arena[],
+): Promise<Match> {
+  const { source: { nCols: nSource, nRows }, target: { nnz } } = reader.pair;
+  const nBytes = 4 * (blockRows + 4) + 8 * Math.ceil(1.05 * nnz * blockRows / nRows);
+  let number = 0;
+  const next = () => {
+    const memory = lasting[number] ??= arena(hasSharedMemory(), nBytes);
+    number++;
+    memory.clear();
+    return Promise.resolve(memory);
+  };
+  const blocks = await Array.fromAsync(reader.blocks(next));
+  const turns = newTurns([0, nSource], 0, crew.stopped, shared());
   return joinMatches(await askAll(crew, { act: "match", blocks, sums: reader.sums, turns }));
 }
 

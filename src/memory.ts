@@ -49,6 +49,7 @@ export interface Arena extends Allocate {
  * Memory for a few arrays at a time, which grows to what was needed between two clearings.
  *
  * @param isShared Whether all threads see it.
+ * @param nBytes How much to begin with.
  * @returns The arena.
  *
  * @example The second array lies where the first lay
@@ -62,10 +63,10 @@ export interface Arena extends Allocate {
  * assert.equal(memory.uint32(3).buffer, first.buffer);
  * ```
  */
-export function arena(isShared: boolean): Arena {
+export function arena(isShared: boolean, nBytes: number = 1 << 16): Arena {
   const make = (nBytes: number) =>
     isShared ? new SharedArrayBuffer(nBytes) : new ArrayBuffer(nBytes);
-  let buffer = make(1 << 16);
+  let buffer = make(nBytes);
   let used = 0; // bytes asked for, more than there are where some lie elsewhere
   const place = (nBytes: number) => {
     const start = used;

@@ -157,6 +157,20 @@ Deno.test("one source is matched with several targets, as if with each alone", a
   assert.equal(nReadings, 2, "once for each size of block");
 });
 
+Deno.test("a matcher that changes from sums to rows and back gives the same bits", async () => {
+  const [source, target] = [randomWide(4000, 1000, 40, 5), randomWide(4000, 66000, 40, 6)];
+  const memory = 320 * 2 ** 20;
+  assert.equal(planMatch(sizeOf(source, target, 1, memory)).way, "rows");
+  assert.equal(planMatch(sizeOf(...wide, 1, memory)).way, "blocks");
+  const matcher = createMatcher({ workers: 1, memory });
+  const pairs = [[source, target], wide, [source, target], [source, target], wide] as const;
+  for (const [s, t] of pairs) {
+    const match = await matcher.match({ source: activationsOf(s), target: activationsOf(t) });
+    assert.deepEqual(match, matchFeatures(s, t));
+  }
+  matcher.close();
+});
+
 Deno.test("without shared memory a match runs in this thread", async () => {
   const scope = globalThis as { SharedArrayBuffer?: unknown };
   const { SharedArrayBuffer } = scope;
@@ -189,6 +203,8 @@ Deno.test("an error in reading is the error of the match", async () => {
   const target = { ...activationsOf(wide[1]), parts };
   const matcher = createMatcher({ workers: 2 });
   await assert.rejects(matcher.match({ source, target }), { message: "the disk is gone" });
+  const again = { source, target: activationsOf(wide[1], 2000) };
+  assert.deepEqual(await matcher.match(again), wideMatch, "which harms no match after it");
   matcher.close();
 });
 

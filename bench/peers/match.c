@@ -15,7 +15,7 @@
 // Writes  best, cosine, runner_up, runner_up_cosine, reverse, reverse_cosine: int32 and float32 in
 //         turn, d of each; -1 and NaN where there is none. Prints one line of JSON.
 // Compile gcc -O3 -march=native -o match match.c -lm
-// Example ./match /tmp/a /tmp/b 8192 /tmp/match.bin
+// Example ./match out/bench/a out/bench/b 8192 out/bench/match.bin
 
 #include <math.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 
 Reads   an Arrow file of activations of at most 65,536 features.
 Writes  <out>.offsets (int64), <out>.ids (uint16), <out>.values (float32); prints one line of JSON.
-Example python to_raw.py --arrow out/bench/match/activations/step1.arrow --out /tmp/a
+Example python to_raw.py --arrow out/bench/match/activations/step1.arrow --out out/bench/a
 """
 
 import argparse
