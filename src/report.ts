@@ -74,7 +74,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
 
       <section aria-labelledby="reading">
         <h2 id="reading">How to read this</h2>
-        ${reading(reference, threshold)}
+        ${reading(summary, threshold)}
       </section>
 
       <section aria-labelledby="figures">
@@ -140,7 +140,8 @@ const plotlyStyleAttributes: readonly string[] = [
   ].map((value) => `image-rendering: ${value}; `).join(""),
 ];
 
-function reading(reference: number, threshold: number): Markup {
+function reading({ reference, checkpoints }: Summary, threshold: number): Markup {
+  const hasNulls = checkpoints.some(({ nulls }) => nulls.rotated.length > 0);
   const terms: readonly (readonly [string, string])[] = [
     [
       "Feature",
@@ -168,6 +169,16 @@ function reading(reference: number, threshold: number): Markup {
       `A feature is present at a checkpoint if its match is nearer than ${threshold}. It appears at ` +
       "a step if it is absent at every earlier checkpoint, and present there and at every later one.",
     ],
+    ...(hasNulls
+      ? [
+        [
+          "Chance, same token",
+          "What matches are worth: the same search with the checkpoint’s tokens rotated by whole " +
+          "sequences finds chance alone; with its activations exchanged among positions of the same " +
+          "token, what the token alone gives in any context.",
+        ] as const,
+      ]
+      : []),
   ];
   return html`<dl class="reading">${
     terms.map(([term, text]) =>
