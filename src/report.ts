@@ -56,7 +56,7 @@ export interface ReportOptions {
  */
 export async function reportPage(summary: Summary, options: ReportOptions): Promise<string> {
   const { plotly, generatedBy, nSampled = 10, seed = 0, threshold = 0.5 } = options;
-  const { name, hook, reference } = summary;
+  const { name, hook } = summary;
   const appearing = summary.checkpoints.map(({ step }) => ({
     step,
     features: appearingFeatures(summary, step, threshold),
