@@ -181,7 +181,15 @@ export {
   type Match,
   matchFeatures,
   mutualMatches,
+  thresholds,
 } from "./src/match.ts";
+export {
+  type CommonSums,
+  type FeatureSums,
+  measure,
+  type Metric,
+  metrics,
+} from "./src/measures.ts";
 export { createMatcher, type Matcher, type MatcherOptions } from "./src/matcher.ts";
 export { checkProducts, type DenseBackend, type DenseTensor } from "./src/dense_backend.ts";
 export { matchDense, type MatchDenseOptions } from "./src/match_dense.ts";
@@ -216,7 +224,6 @@ export {
   featuresByStability,
   histogram,
   type Summary,
-  thresholds,
 } from "./src/summary.ts";
 export { writeFeatures, writeSummary } from "./src/summary_table.ts";
 export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";

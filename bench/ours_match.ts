@@ -78,7 +78,7 @@ async function timeKernel(sourceFile: File, targetFile: File): Promise<number> {
     ...{ workers: 1, memory: 2 ** 40 },
   });
   const products = new Float64Array(source.nCols * target.nCols).fill(0); // not to be timed
-  const dots = { nTarget: target.nCols, first: 0, sums: products };
+  const dots = { metric: "cosine" as const, nTarget: target.nCols, first: 0, sums: products };
   const sums = zeroSums(source.nCols);
   const [sources, targets] = [source, target].map((rows) => activationsOf(rows, blockRows).parts());
 

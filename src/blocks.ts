@@ -80,6 +80,23 @@ export function activationsOf(matrix: Sparse, size: number = matrix.nRows): Acti
 }
 
 /**
+ * The same activations without their sizes: 1 wherever a feature fires.
+ *
+ * @param activations The activations.
+ * @returns The ones.
+ */
+export function ones(activations: Activations): Activations {
+  return {
+    ...activations,
+    async *parts() {
+      for await (const part of activations.parts()) {
+        yield { ...part, values: new Float32Array(part.values.length).fill(1) };
+      }
+    },
+  };
+}
+
+/**
  * Cuts parts anew, into blocks of equally many rows.
  *
  * @param parts Consecutive rows, in parts of any size.
@@ -166,8 +183,12 @@ export function sourceSide(rows: Sparse, sums: ColumnSums, allocate: Allocate = 
   const side = transpose(rows, allocate);
   const { offsets, values } = side;
   for (let i = 0; i < side.nRows; i++) {
-    let squares = sums.squares[i];
-    for (let e = offsets[i]; e < offsets[i + 1]; e++) squares += values[e] * values[e];
+    let [sum, squares] = [sums.sums[i], sums.squares[i]];
+    for (let e = offsets[i]; e < offsets[i + 1]; e++) {
+      sum += values[e];
+      squares += values[e] * values[e];
+    }
+    sums.sums[i] = sum;
     sums.squares[i] = squares;
     sums.counts[i] += offsets[i + 1] - offsets[i];
   }

@@ -19,10 +19,10 @@ import { countMatched, type Summary } from "./summary.ts";
  */
 export function chanceFigure(summary: Summary, threshold = 0.5): Figure | undefined {
   const compared = comparedCheckpoints(summary);
-  const fraction = (cosine: Float32Array) =>
-    countMatched({ cosine }, threshold) / summary.nFeatures;
+  const fraction = (similarity: Float32Array) =>
+    countMatched({ similarity }, threshold) / summary.nFeatures;
   const curves = [
-    { name: "matched", colour: palette[0], of: compared.map(({ match }) => [match.cosine]) },
+    { name: "matched", colour: palette[0], of: compared.map(({ match }) => [match.similarity]) },
     {
       name: "same token",
       colour: palette[2],
@@ -32,7 +32,7 @@ export function chanceFigure(summary: Summary, threshold = 0.5): Figure | undefi
     {
       name: "second seed",
       colour: palette[4],
-      of: compared.map(() => summary.ceiling ? [summary.ceiling.match.cosine] : []),
+      of: compared.map(() => summary.ceiling ? [summary.ceiling.match.similarity] : []),
     },
   ].filter(({ of }) => of.some((repetitions) => repetitions.length > 0));
   if (curves.length < 2) return undefined;

@@ -23,6 +23,10 @@ export interface DenseBackend {
   add(a: DenseTensor, b: DenseTensor): DenseTensor;
   /** Rows become columns. */
   transpose(a: DenseTensor): DenseTensor;
+  /** Where a is larger than a number. */
+  greater(a: DenseTensor, than: number): DenseTensor;
+  /** The sum of every row (axis 1), or of every column (axis 0). */
+  sum(a: DenseTensor, axis: number): DenseTensor;
   /** The k largest of every row, the largest first and equal ones by index. */
   topk(a: DenseTensor, k: number): { values: DenseTensor; indices: DenseTensor };
   /** Runs an action, then frees every tensor made in it that is not kept. */

@@ -7,13 +7,8 @@
 import { count, type Figure, palette, quietAxis, stepFigure, type StepTrace } from "./axes.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
 import { endLabels, fractionAxis, line, note } from "./lines.ts";
-import {
-  appearances,
-  type CheckpointSummary,
-  countMatched,
-  type Summary,
-  thresholds,
-} from "./summary.ts";
+import { thresholds } from "./match.ts";
+import { appearances, type CheckpointSummary, countMatched, type Summary } from "./summary.ts";
 
 export type { Figure, ScaleUpdate, StepScale, Trace } from "./axes.ts";
 export { chanceFigure } from "./chance_figure.ts";

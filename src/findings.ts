@@ -45,7 +45,7 @@ function chance(summary: Summary, threshold: number): Markup | string {
   const { rotated, sameToken } = first.nulls;
   const mean = (of: readonly Float32Array[]) =>
     percent(
-      of.reduce((sum, cosine) => sum + countMatched({ cosine }, threshold), 0) / of.length /
+      of.reduce((sum, similarity) => sum + countMatched({ similarity }, threshold), 0) / of.length /
         summary.nFeatures,
     );
   if (rotated.length === 0 || sameToken.length === 0) return "";

@@ -49,7 +49,7 @@ export function similarityHistogramFigure(summary: Summary): Figure {
     range: [0, 1],
     nBins: 49,
     axisTitle: "cosine of activations",
-    values: ({ match }) => match.cosine,
+    values: ({ match }) => match.similarity,
     meaning: "Each column is a checkpoint, and shows how many of the reference’s features have " +
       "a match there with a given cosine of activations: 1 is a feature that fires on the same " +
       "tokens in the same proportions.",

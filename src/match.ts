@@ -6,47 +6,56 @@
  * @module
  */
 
-import { columnSums, type Sparse, transpose } from "./sparse.ts";
+import { contributionOf, type FeatureSums, measure, type Metric } from "./measures.ts";
+import { type ColumnSums, columnSums, type Sparse, transpose } from "./sparse.ts";
+
+/** Distances, 1 − similarity, at which matches are counted: those of the notebook, ascending. */
+export const thresholds: readonly number[] = [0.1, 0.3, 0.5, 0.7, 0.9];
 
 /** The best target feature of every source feature, and the best source feature of every target. */
 export interface Match {
   /** Target feature most like each source feature, -1 where there is none: `[S]`. */
   readonly best: Int32Array;
-  /** Its cosine similarity, NaN where there is none: `[S]`. */
-  readonly cosine: Float32Array;
+  /** How alike they are, NaN where there is none: `[S]`. A cosine, if no other measure was asked for. */
+  readonly similarity: Float32Array;
   /** The second-best target feature, -1 where there is none: `[S]`. */
   readonly runnerUp: Int32Array;
-  /** Its cosine similarity, NaN where there is none: `[S]`. */
-  readonly runnerUpCosine: Float32Array;
+  /** How alike it is, NaN where there is none: `[S]`. */
+  readonly runnerUpSimilarity: Float32Array;
   /** Source feature most like each target feature, -1 where there is none: `[T]`. */
   readonly reverse: Int32Array;
-  /** Its cosine similarity, NaN where there is none: `[T]`. */
-  readonly reverseCosine: Float32Array;
+  /** How alike it is, NaN where there is none: `[T]`. */
+  readonly reverseSimilarity: Float32Array;
   /** Number of tokens on which each source feature fires; 0 is dead: `[S]`. */
   readonly sourceCounts: Uint32Array;
   /** Number of tokens on which each target feature fires; 0 is dead: `[T]`. */
   readonly targetCounts: Uint32Array;
+  /** How many target features are nearer to each source feature than each threshold: `[S, 5]`. */
+  readonly nearTargets: Uint32Array;
+  /** How many source features are nearer to each target feature than each threshold: `[T, 5]`. */
+  readonly nearSources: Uint32Array;
 }
 
 /**
- * Finds, for every source feature, the target feature with the largest cosine similarity of
- * activations over the same tokens, and the other way round.
+ * Finds, for every source feature, the target feature whose activations over the same tokens are most
+ * like its own, and the other way round.
  *
- * cos(i, j) = Σₙ aₙᵢ bₙⱼ / (‖aᵢ‖ ‖bⱼ‖)
+ * cos(i, j) = Σₙ aₙᵢ bₙⱼ / (‖aᵢ‖ ‖bⱼ‖), or another {@linkcode measure}
  *
  * This is argmax, not an assignment: two source features may share a target. Sums run in token
  * order in double precision; similarities are compared at float32, the precision in which they are
  * returned, and a tie goes to the lower index. A feature that never fires, or fires on no token
- * where a feature of the other side does, has no match: a match has a cosine above 0.
+ * where a feature of the other side does, has no match: a match has a similarity above 0.
  *
  * Takes Σₙ nnz(aₙ) · nnz(bₙ) multiply-adds, and 8 T bytes of scratch beside one transpose.
  *
  * @param source Activations of the source, a row a token: `[N, S]`.
  * @param target Activations of the target, a row a token: `[N, T]`.
+ * @param metric How alike two features are.
  * @returns The matches of both sides.
  * @throws {RangeError} If the two have not the same number of tokens.
  * @see {@link https://arxiv.org/abs/2410.06981 | Lan et al. 2024}, who take the argmax of the
- *   correlation; the cosine here is not centred.
+ *   correlation; the cosine here is not centred, "pearson" is.
  *
  * @example Two features a side, three tokens
  * ```ts
@@ -56,35 +65,46 @@ export interface Match {
  * const source = sparsify(new Float32Array([1, 0, 0, 0, 2, 0]), 2); // the second is dead
  * const target = sparsify(new Float32Array([0, 2, 3, 0, 0, 4]), 2);
  *
- * const { best, cosine, reverse } = matchFeatures(source, target);
+ * const { best, similarity, reverse } = matchFeatures(source, target);
  *
  * assert.deepEqual([...best], [1, -1]);
- * assert.deepEqual([...cosine], [1, NaN]);
+ * assert.deepEqual([...similarity], [1, NaN]);
  * assert.deepEqual([...reverse], [-1, 0]);
  * ```
  */
-export function matchFeatures(source: Sparse, target: Sparse): Match {
+export function matchFeatures(source: Sparse, target: Sparse, metric: Metric = "cosine"): Match {
   if (source.nRows !== target.nRows) {
     throw new RangeError(
       `Cannot match features on ${source.nRows} tokens with features on ${target.nRows}: ` +
         "extract both checkpoints with the same --total-tokens",
     );
   }
-  const from = columnSums(source);
-  const to = columnSums(target);
+  const [from, to] = [columnSums(source), columnSums(target)];
   const match = emptyMatch(from.counts, to.counts);
   const byFeature = transpose(source);
-  const sourceNorms = from.squares.map(Math.sqrt);
-  const targetNorms = to.squares.map(Math.sqrt);
-  const dots = new Float64Array(target.nCols);
+  const common = new Float64Array(target.nCols);
 
   for (let i = 0; i < byFeature.nRows; i++) {
-    addDots(dots.fill(0), byFeature, i, target);
-    for (let j = 0; j < dots.length; j++) {
-      if (dots[j] > 0) offer(match, i, j, Math.fround(dots[j] / (sourceNorms[i] * targetNorms[j])));
+    addCommon(common.fill(0), byFeature, i, target, contributionOf(metric));
+    for (let j = 0; j < common.length; j++) {
+      if (!(common[j] > 0)) continue;
+      const of = measure(metric, common[j], sumsOf(from, i), sumsOf(to, j), source.nRows);
+      offer(match, i, j, Math.fround(of));
+      countNear(match, i, j, Math.fround(of));
     }
   }
   return match;
+}
+
+/**
+ * The sums of one column.
+ *
+ * @param sums Sums of all columns.
+ * @param feature The column.
+ * @returns Its sums.
+ */
+export function sumsOf({ counts, sums, squares }: ColumnSums, feature: number): FeatureSums {
+  return { count: counts[feature], sum: sums[feature], squares: squares[feature] };
 }
 
 /**
@@ -100,24 +120,55 @@ export function emptyMatch(sourceCounts: Uint32Array, targetCounts: Uint32Array)
   const [nSource, nTarget] = [sourceCounts.length, targetCounts.length];
   return {
     best: none(nSource),
-    cosine: nan(nSource),
+    similarity: nan(nSource),
     runnerUp: none(nSource),
-    runnerUpCosine: nan(nSource),
+    runnerUpSimilarity: nan(nSource),
     reverse: none(nTarget),
-    reverseCosine: nan(nTarget),
+    reverseSimilarity: nan(nTarget),
     sourceCounts,
     targetCounts,
+    nearTargets: new Uint32Array(nSource * thresholds.length),
+    nearSources: new Uint32Array(nTarget * thresholds.length),
   };
 }
 
-// Adds to every dots[j] the dot product of source feature i with target feature j, touching only
+// Adds to every common[j] what source feature i has in common with target feature j, touching only
 // the tokens on which source feature i fires.
-function addDots(dots: Float64Array, byFeature: Sparse, i: number, target: Sparse): void {
-  const { offsets, columns, values } = target;
+function addCommon(
+  common: Float64Array,
+  byFeature: Sparse,
+  i: number,
+  { offsets, columns, values }: Sparse,
+  contribution: (a: number, b: number) => number,
+): void {
   for (let e = byFeature.offsets[i]; e < byFeature.offsets[i + 1]; e++) {
     const n = byFeature.columns[e];
     const value = byFeature.values[e];
-    for (let k = offsets[n]; k < offsets[n + 1]; k++) dots[columns[k]] += value * values[k];
+    for (let k = offsets[n]; k < offsets[n + 1]; k++) {
+      common[columns[k]] += contribution(value, values[k]);
+    }
+  }
+}
+
+/**
+ * Counts a pair of features at every threshold that it is nearer than.
+ *
+ * @param match What was counted so far. It is changed.
+ * @param i The source feature.
+ * @param j The target feature; no pair may be counted twice.
+ * @param similarity How alike they are, rounded to float32.
+ */
+export function countNear(
+  { nearTargets, nearSources }: Pick<Match, "nearTargets" | "nearSources">,
+  i: number,
+  j: number,
+  similarity: number,
+): void {
+  const distance = Math.fround(1 - similarity);
+  const K = thresholds.length;
+  for (let k = K - 1; k >= 0 && distance < thresholds[k]; k--) {
+    nearTargets[i * K + k]++;
+    nearSources[j * K + k]++;
   }
 }
 
@@ -127,15 +178,15 @@ function addDots(dots: Float64Array, byFeature: Sparse, i: number, target: Spars
  * @param match What was found so far. It is changed.
  * @param i The source feature.
  * @param j The target feature; no pair may be offered twice.
- * @param similarity Their cosine, rounded to float32; one that is not above 0 is no match.
+ * @param similarity How alike they are, rounded to float32; one that is not above 0 is no match.
  */
 export function offer(match: Match, i: number, j: number, similarity: number): void {
   if (!(similarity > 0)) return;
   offerForward(match, i, j, similarity);
-  const { reverse, reverseCosine } = match;
-  if (isBetter(similarity, i, reverseCosine[j], reverse[j])) {
+  const { reverse, reverseSimilarity } = match;
+  if (isBetter(similarity, i, reverseSimilarity[j], reverse[j])) {
     reverse[j] = i;
-    reverseCosine[j] = similarity;
+    reverseSimilarity[j] = similarity;
   }
 }
 
@@ -145,27 +196,27 @@ export function offer(match: Match, i: number, j: number, similarity: number): v
  * @param match What was found so far. It is changed.
  * @param i The source feature.
  * @param j The target feature; no pair may be offered twice.
- * @param similarity Their cosine, above 0.
+ * @param similarity How alike they are, above 0.
  */
 export function offerForward(match: Match, i: number, j: number, similarity: number): void {
-  const { best, cosine, runnerUp, runnerUpCosine } = match;
-  if (isBetter(similarity, j, cosine[i], best[i])) {
+  const { best, similarity: nearest, runnerUp, runnerUpSimilarity } = match;
+  if (isBetter(similarity, j, nearest[i], best[i])) {
     runnerUp[i] = best[i];
-    runnerUpCosine[i] = cosine[i];
+    runnerUpSimilarity[i] = nearest[i];
     best[i] = j;
-    cosine[i] = similarity;
-  } else if (isBetter(similarity, j, runnerUpCosine[i], runnerUp[i])) {
+    nearest[i] = similarity;
+  } else if (isBetter(similarity, j, runnerUpSimilarity[i], runnerUp[i])) {
     runnerUp[i] = j;
-    runnerUpCosine[i] = similarity;
+    runnerUpSimilarity[i] = similarity;
   }
 }
 
 /**
  * Whether a candidate is better than another; a tie goes to the lower index.
  *
- * @param similarity Its cosine.
+ * @param similarity How alike it is.
  * @param index Its feature.
- * @param than Cosine of the other.
+ * @param than How alike the other is.
  * @param other Feature of the other, -1 if there is none.
  * @returns Whether it is.
  */

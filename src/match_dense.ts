@@ -9,7 +9,7 @@
 
 import { type Activations, checkTokens, type Pair, rowBlocks, sideBySide } from "./blocks.ts";
 import { type DenseBackend, type DenseTensor, readTensors } from "./dense_backend.ts";
-import { emptyMatch, type Match, offerForward } from "./match.ts";
+import { emptyMatch, type Match, offerForward, thresholds } from "./match.ts";
 import { columnSums, type Sparse, zeroSums } from "./sparse.ts";
 
 /** What can be changed about {@linkcode matchDense}. */
@@ -210,9 +210,29 @@ async function offerTile(
   for (let e = 0; e < values.length; e++) {
     if (values[e] > 0) offerForward(match, Math.floor(e / k), first + indices[e], values[e]);
   }
+  await countNearInTile(tf, match, cosines, first);
   for (let j = first; j < last; j++) {
     if (!(reverseValues[j - first] > 0)) continue;
     match.reverse[j] = reverseIndices[j - first];
-    match.reverseCosine[j] = reverseValues[j - first];
+    match.reverseSimilarity[j] = reverseValues[j - first];
+  }
+}
+
+// Adds to the counts of every source how many targets of a tile are near, and the other way round.
+async function countNearInTile(
+  tf: DenseBackend,
+  { nearTargets, nearSources }: Match,
+  cosines: DenseTensor,
+  first: number,
+): Promise<void> {
+  const K = thresholds.length;
+  const counts = await readTensors(tf, () => {
+    const near = thresholds.map((threshold) => tf.greater(cosines, 1 - threshold));
+    return near.flatMap((isNear) => [tf.sum(isNear, 1), tf.sum(isNear, 0)]);
+  });
+  for (let k = 0; k < K; k++) {
+    const [ofSources, ofTargets] = [counts[2 * k], counts[2 * k + 1]];
+    for (let i = 0; i < ofSources.length; i++) nearTargets[i * K + k] += ofSources[i];
+    for (let j = 0; j < ofTargets.length; j++) nearSources[(first + j) * K + k] = ofTargets[j];
   }
 }

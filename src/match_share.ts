@@ -10,10 +10,10 @@
 import type { Block } from "./blocks.ts";
 import {
   addBlock,
+  type Comparison,
   type Dots,
   matchOfBlocks,
   matchOfDots,
-  type PairSums,
   type Range,
 } from "./dots.ts";
 import type { Match } from "./match.ts";
@@ -30,12 +30,17 @@ export type ShareTask =
     readonly turns: Turns;
   }
   /** Match by the sums, now that all tokens came by. */
-  | { readonly act: "finish"; readonly dots: Dots; readonly sums: PairSums; readonly turns: Turns }
+  | {
+    readonly act: "finish";
+    readonly dots: Dots;
+    readonly comparison: Comparison;
+    readonly turns: Turns;
+  }
   /** Match by all blocks. */
   | {
     readonly act: "match";
     readonly blocks: readonly Block[];
-    readonly sums: PairSums;
+    readonly comparison: Comparison;
     readonly turns: Turns;
   };
 
@@ -96,9 +101,9 @@ export function doShare(task: ShareTask): Match | undefined {
       }
       return;
     case "finish":
-      return matchOfDots(task.dots, task.sums, () => takeLast(turns));
+      return matchOfDots(task.dots, task.comparison, () => takeLast(turns));
     case "match":
-      return matchOfBlocks(task.blocks, task.sums, () => takeLast(turns));
+      return matchOfBlocks(task.blocks, task.comparison, () => takeLast(turns));
   }
 }
 

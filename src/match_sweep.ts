@@ -154,7 +154,8 @@ async function matchCheckpoint(
   if (checkpoint.name === `step${reference}`) {
     return { match, decoderCosine, nulls: { rotated: [], sameToken: [] } };
   }
-  const cosines = async (target: Activations) => (await matcher.match({ source, target })).cosine;
+  const cosines = async (target: Activations) =>
+    (await matcher.match({ source, target })).similarity;
   const [rotatedBest, sameToken]: [Float32Array[], Float32Array[]] = [[], []];
   for (const nRows of rotations(n_tokens, context_size, nRotations, seed)) {
     rotatedBest.push(await cosines(rotated(target, nRows)));

@@ -10,7 +10,7 @@ import { openTable, writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
 import { DataError } from "./errors.ts";
 import type { ByteSink, ByteSource } from "./files.ts";
-import { inDegrees, type Match, mutualMatches } from "./match.ts";
+import { inDegrees, type Match, mutualMatches, thresholds } from "./match.ts";
 import { readInfo, type TableInfo } from "./metadata.ts";
 import { type Nulls, significance } from "./nulls.ts";
 
@@ -34,6 +34,8 @@ export interface MatchInfo extends TableInfo {
   readonly n_tokens: number;
 }
 
+const nearType = `fixed_size_list<uint32>[${thresholds.length}]` as const;
+
 const matchTypes = {
   feature: "uint32",
   match: "uint32?",
@@ -42,6 +44,7 @@ const matchTypes = {
   runner_up_cosine: "float32?",
   mutual: "bool",
   in_degree: "uint32",
+  near: nearType,
   decoder_cosine: "float32?",
   dead: "bool",
   n_active: "uint32",
@@ -54,6 +57,7 @@ const reverseTypes = {
   match: "uint32?",
   cosine: "float32?",
   in_degree: "uint32",
+  near: nearType,
   dead: "bool",
   n_active: "uint32",
 } as const;
@@ -80,11 +84,12 @@ export function writeMatch(
   }, {
     feature: { values: Uint32Array.from(match.best.keys()) },
     match: { values: match.best },
-    cosine: { values: match.cosine },
+    cosine: { values: match.similarity },
     runner_up: { values: match.runnerUp },
-    runner_up_cosine: { values: match.runnerUpCosine },
+    runner_up_cosine: { values: match.runnerUpSimilarity },
     mutual: { values: mutualMatches(match) },
     in_degree: { values: Uint32Array.from(match.best, (j) => j < 0 ? 0 : degrees[j]) },
+    near: { values: match.nearTargets },
     decoder_cosine: { values: decoderCosine },
     dead: { values: match.sourceCounts.map((n) => n === 0 ? 1 : 0) },
     n_active: { values: match.sourceCounts },
@@ -126,8 +131,9 @@ export function writeReverse(sink: ByteSink, match: Match, info: MatchInfo): voi
   writeTable(sink, reverseTypes, {
     feature: { values: Uint32Array.from(match.reverse.keys()) },
     match: { values: match.reverse },
-    cosine: { values: match.reverseCosine },
+    cosine: { values: match.reverseSimilarity },
     in_degree: { values: inDegrees(match) },
+    near: { values: match.nearSources },
     dead: { values: match.targetCounts.map((n) => n === 0 ? 1 : 0) },
     n_active: { values: match.targetCounts },
   }, { match: JSON.stringify(info) });
@@ -164,13 +170,15 @@ export async function readMatch(
   return {
     match: {
       best: Int32Array.from(of.match),
-      cosine: Float32Array.from(of.cosine),
+      similarity: Float32Array.from(of.cosine),
       runnerUp: Int32Array.from(of.runner_up),
-      runnerUpCosine: Float32Array.from(of.runner_up_cosine),
+      runnerUpSimilarity: Float32Array.from(of.runner_up_cosine),
       reverse: Int32Array.from(back.match),
-      reverseCosine: Float32Array.from(back.cosine),
+      reverseSimilarity: Float32Array.from(back.cosine),
       sourceCounts: Uint32Array.from(of.n_active),
       targetCounts: Uint32Array.from(back.n_active),
+      nearTargets: Uint32Array.from(of.near),
+      nearSources: Uint32Array.from(back.near),
     },
     decoderCosine: Float32Array.from(of.decoder_cosine),
     nulls: {

@@ -8,16 +8,18 @@ import {
   type Activations,
   type Block,
   checkTokens,
+  ones,
   type Pair,
   rowBlocks,
   sideBySide,
   sourceSide,
   targetSide,
 } from "./blocks.ts";
-import { joinMatches, type PairSums } from "./dots.ts";
+import { type Comparison, joinMatches } from "./dots.ts";
 import type { Match } from "./match.ts";
 import { blocksAtOnce, type MatchPlan, planMatch } from "./match_plan.ts";
 import { doShare, newTurns, type ShareTask } from "./match_share.ts";
+import type { Metric } from "./measures.ts";
 import {
   type Allocate,
   type Arena,
@@ -35,6 +37,8 @@ export interface MatcherOptions {
   readonly workers?: number;
   /** Most bytes to use, in all threads together. */
   readonly memory?: number;
+  /** How alike two features are: the cosine if left out. */
+  readonly metric?: Metric;
 }
 
 /** Matches one pair of checkpoints after another. */
@@ -89,10 +93,11 @@ interface Kept {
  * ```
  */
 export function createMatcher(
-  { workers = 1, memory = 2 ** 31 }: MatcherOptions = {},
+  { workers = 1, memory = 2 ** 31, metric = "cosine" }: MatcherOptions = {},
   start: () => Worker = () => startWorker(new URL("./match_worker.ts", import.meta.url)),
 ): Matcher {
   const crews = new Map<number, Crew>(); // by number of threads
+  const isBinary = metric === "iou";
   let kept: Kept | undefined;
   // Memory that is used again, of one way or the other.
   let sums: Float64Array = new Float64Array(0);
@@ -100,8 +105,9 @@ export function createMatcher(
 
   return {
     async match(pair) {
-      const { source, target } = pair;
       checkTokens(pair);
+      const source = isBinary ? ones(pair.source) : pair.source;
+      const target = isBinary ? ones(pair.target) : pair.target;
       const isSmall = source.nnz * (target.nnz / target.nRows) < smallMatch;
       const nThreads = hasSharedMemory() && !isSmall ? workers : 1;
       const plan = planMatch({
@@ -115,9 +121,9 @@ export function createMatcher(
       });
       const crew = crews.get(nThreads) ?? startCrew(nThreads, start);
       crews.set(nThreads, crew);
-      const isKept = kept?.source === source && kept.blockRows === plan.blockRows;
+      const isKept = kept?.source === pair.source && kept.blockRows === plan.blockRows;
       if (!isKept || !plan.keepsSource) kept = undefined;
-      const reader = blockReader(pair, plan, kept);
+      const reader = blockReader({ source, target }, metric, plan, kept);
       let match: Match;
       if (plan.way === "blocks") {
         lasting = [];
@@ -128,7 +134,7 @@ export function createMatcher(
         sums = new Float64Array(0);
         match = await matchByRows(reader, plan, crew, lasting);
       }
-      kept = plan.keepsSource ? reader.kept() : undefined;
+      kept = plan.keepsSource ? { ...reader.kept(), source: pair.source } : undefined;
       return match;
     },
     close() {
@@ -182,31 +188,34 @@ function thisThread(): Member<ShareTask> {
 interface BlockReader {
   readonly pair: Pair;
   /** Whole once the blocks have been read once. */
-  readonly sums: PairSums;
+  readonly comparison: Comparison;
   /** All blocks in order, each laid where `slot` says. */
   blocks(slot: () => Promise<Allocate>): AsyncGenerator<Block>;
   /** What the next match may use, after all blocks have been read. */
-  kept(): Kept;
+  kept(): Omit<Kept, "source">;
 }
 
 function blockReader(
   pair: Pair,
+  metric: Metric,
   { blockRows, keepsSource }: MatchPlan,
-  before: Kept | undefined,
+  before: Omit<Kept, "source"> | undefined,
 ): BlockReader {
   let kept = before;
-  const sums = {
+  const comparison = {
+    metric,
+    nTokens: pair.source.nRows,
     source: before?.sums ?? zeroSums(pair.source.nCols),
     target: zeroSums(pair.target.nCols),
   };
   let isFirst = true;
   return {
     pair,
-    sums,
+    comparison,
     async *blocks(slot) {
       // A second reading must not add to the sums of the first.
-      const target = isFirst ? sums.target : zeroSums(pair.target.nCols);
-      const source = isFirst ? sums.source : zeroSums(pair.source.nCols);
+      const target = isFirst ? comparison.target : zeroSums(pair.target.nCols);
+      const source = isFirst ? comparison.source : zeroSums(pair.source.nCols);
       isFirst = false;
       const targets = rowBlocks(pair.target.parts(), blockRows);
       if (kept !== undefined) {
@@ -223,7 +232,7 @@ function blockReader(
         if (keepsSource) sides.push(side);
         yield { source: side, target: targetSide(theirs, target, memory) };
       }
-      if (keepsSource) kept = { source: pair.source, blockRows, sides, sums: source };
+      if (keepsSource) kept = { blockRows, sides, sums: source };
     },
     kept: () => kept!,
   };
@@ -247,7 +256,7 @@ async function matchByBlocks(
     // Asks the system for every page of new memory here, in order, while workers start: threads that
     // ask at once, and at random, wait for each other far longer.
     const sums = memory.subarray(0, (to - from) * nTarget).fill(0);
-    const dots = { nTarget, first: from, sums };
+    const dots = { metric: reader.comparison.metric, nTarget, first: from, sums };
     const busy = slots.map(() => Promise.resolve<unknown>(undefined));
     let number = 0;
     const slot = async () => {
@@ -264,7 +273,12 @@ async function matchByBlocks(
     } finally {
       await settled(busy); // else the next match would write where they read
     }
-    const matches = await askAll(crew, { act: "finish", dots, sums: reader.sums, turns });
+    const matches = await askAll(crew, {
+      act: "finish",
+      dots,
+      comparison: reader.comparison,
+      turns,
+    });
     match = joinMatches(match === undefined ? matches : [match, ...matches]);
   }
   return match!;
@@ -288,7 +302,9 @@ async function matchByRows(
   };
   const blocks = await Array.fromAsync(reader.blocks(next));
   const turns = newTurns([0, nSource], 0, crew.stopped, shared());
-  return joinMatches(await askAll(crew, { act: "match", blocks, sums: reader.sums, turns }));
+  return joinMatches(
+    await askAll(crew, { act: "match", blocks, comparison: reader.comparison, turns }),
+  );
 }
 
 function shared(): Allocate {

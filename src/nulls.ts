@@ -203,17 +203,17 @@ const stratumSize = 100;
  * @see {@link https://doi.org/10.1111/j.2517-6161.1995.tb02031.x | Benjamini and Hochberg 1995}
  */
 export function significance(
-  { cosine, sourceCounts }: Pick<Match, "cosine" | "sourceCounts">,
+  { similarity, sourceCounts }: Pick<Match, "similarity" | "sourceCounts">,
   nulls: readonly Float32Array[],
 ): { readonly p: Float64Array; readonly q: Float64Array } {
-  const p = new Float64Array(cosine.length).fill(NaN);
+  const p = new Float64Array(similarity.length).fill(NaN);
   if (nulls.length > 0) {
-    const live = Uint32Array.from(cosine.keys()).filter((i) => sourceCounts[i] > 0)
+    const live = Uint32Array.from(similarity.keys()).filter((i) => sourceCounts[i] > 0)
       .sort((a, b) => sourceCounts[a] - sourceCounts[b] || a - b);
     const nStrata = Math.max(1, Math.floor(live.length / stratumSize));
     for (let s = 0; s < nStrata; s++) {
       const [from, to] = [s, s + 1].map((k) => Math.floor((k * live.length) / nStrata));
-      rankAgainst(p, cosine, live.subarray(from, to), nulls);
+      rankAgainst(p, similarity, live.subarray(from, to), nulls);
     }
   }
   return { p, q: falseDiscovery(p) };
@@ -221,7 +221,7 @@ export function significance(
 
 function rankAgainst(
   p: Float64Array,
-  cosine: Float32Array,
+  similarity: Float32Array,
   features: Uint32Array,
   nulls: readonly Float32Array[],
 ): void {
@@ -229,8 +229,8 @@ function rankAgainst(
     nulls.flatMap((of) => Array.from(features, (i) => Number.isNaN(of[i]) ? 0 : of[i])),
   ).sort();
   for (const i of features) {
-    if (Number.isNaN(cosine[i])) continue;
-    p[i] = (1 + sorted.length - lowerBound(sorted, cosine[i])) / (1 + sorted.length);
+    if (Number.isNaN(similarity[i])) continue;
+    p[i] = (1 + sorted.length - lowerBound(sorted, similarity[i])) / (1 + sorted.length);
   }
 }
 

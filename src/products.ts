@@ -176,6 +176,28 @@ function addTouched32(
   return n;
 }
 
+/**
+ * As {@linkcode addProducts}, for the sums of the smaller of two activations.
+ *
+ * @param row Σₙ min(aₙᵢ, bₙⱼ) of every target feature j so far, in token order: `[T]`. It is changed.
+ * @param i The source feature.
+ * @param block Both sides; no activation is below zero.
+ */
+export function addSmaller(
+  row: Float64Array,
+  i: number,
+  { source: { offsets: starts, columns: tokens, values: firing }, target }: Block,
+): void {
+  const { offsets, columns, values } = target;
+  for (let e = starts[i]; e < starts[i + 1]; e++) {
+    const value = firing[e];
+    const last = offsets[tokens[e] + 1];
+    for (let k = offsets[tokens[e]]; k < last; k++) {
+      row[columns[k]] += value < values[k] ? value : values[k];
+    }
+  }
+}
+
 // Uses what was read ahead of its use, which the engine would else leave out.
 function checkSeen(seen: number): void {
   if (Number.isNaN(seen)) throw new RangeError("Cannot match activations: some are not numbers");

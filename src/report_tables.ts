@@ -6,13 +6,8 @@
 
 import { count } from "./axes.ts";
 import { html, type Markup } from "./html.ts";
-import {
-  type CheckpointSummary,
-  countMatched,
-  distances,
-  type Summary,
-  thresholds,
-} from "./summary.ts";
+import { thresholds } from "./match.ts";
+import { type CheckpointSummary, countMatched, distances, type Summary } from "./summary.ts";
 
 /**
  * A fraction in percent.

@@ -166,6 +166,8 @@ export function transpose(
 export interface ColumnSums {
   /** Number of entries of each column: `[C]`. */
   readonly counts: Uint32Array;
+  /** Their sum: `[C]`. */
+  readonly sums: Float64Array;
   /** Sum of their squares: `[C]`. */
   readonly squares: Float64Array;
 }
@@ -174,28 +176,29 @@ export interface ColumnSums {
  * Sums of every column, in row order and in double precision.
  *
  * @param matrix A matrix `[R, C]`.
- * @param sums What to add to: the sums over the rows above. They are changed.
+ * @param of What to add to: the sums over the rows above. They are changed.
  * @returns The sums.
  *
  * @example Usage
  * ```ts
  * import assert from "node:assert/strict";
  *
- * const { counts, squares } = columnSums(sparsify(new Float32Array([3, 0, 4, 0]), 2));
+ * const { counts, sums, squares } = columnSums(sparsify(new Float32Array([3, 0, 4, 0]), 2));
  *
- * assert.deepEqual([[...counts], [...squares]], [[2, 0], [25, 0]]);
+ * assert.deepEqual([[...counts], [...sums], [...squares]], [[2, 0], [7, 0], [25, 0]]);
  * ```
  */
 export function columnSums(
   { nCols, columns, values }: Sparse,
-  sums: ColumnSums = zeroSums(nCols),
+  of: ColumnSums = zeroSums(nCols),
 ): ColumnSums {
-  const { counts, squares } = sums;
+  const { counts, sums, squares } = of;
   for (let e = 0; e < columns.length; e++) {
     counts[columns[e]]++;
+    sums[columns[e]] += values[e];
     squares[columns[e]] += values[e] * values[e];
   }
-  return sums;
+  return of;
 }
 
 /**
@@ -205,7 +208,11 @@ export function columnSums(
  * @returns Zeros.
  */
 export function zeroSums(nCols: number): ColumnSums {
-  return { counts: new Uint32Array(nCols), squares: new Float64Array(nCols) };
+  return {
+    counts: new Uint32Array(nCols),
+    sums: new Float64Array(nCols),
+    squares: new Float64Array(nCols),
+  };
 }
 
 /**

@@ -39,17 +39,14 @@ export interface Summary {
   readonly ceiling?: Matched;
 }
 
-/** The distances at which the notebook counts matches. */
-export const thresholds: readonly number[] = [0.1, 0.3, 0.5, 0.7, 0.9];
-
 /**
  * The distance of every match: 1 − cosine.
  *
  * @param match A match.
  * @returns Distances in [0, 1); NaN where there is no match: `[F]`.
  */
-export function distances({ cosine }: Pick<Match, "cosine">): Float32Array {
-  return cosine.map((c) => 1 - c);
+export function distances({ similarity }: Pick<Match, "similarity">): Float32Array {
+  return similarity.map((c) => 1 - c);
 }
 
 /**
@@ -63,12 +60,12 @@ export function distances({ cosine }: Pick<Match, "cosine">): Float32Array {
  * ```ts
  * import assert from "node:assert/strict";
  *
- * const match = { cosine: new Float32Array([0.75, 0.5, NaN]) };
+ * const match = { similarity: new Float32Array([0.75, 0.5, NaN]) };
  *
  * assert.deepEqual([0.3, 0.5, 0.7].map((t) => countMatched(match, t)), [1, 1, 2]);
  * ```
  */
-export function countMatched(match: Pick<Match, "cosine">, threshold: number): number {
+export function countMatched(match: Pick<Match, "similarity">, threshold: number): number {
   let count = 0;
   for (const d of distances(match)) if (d < threshold) count++;
   return count;

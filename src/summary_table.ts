@@ -9,10 +9,10 @@
 import { writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
 import type { ByteSink } from "./files.ts";
-import type { Match } from "./match.ts";
+import { type Match, thresholds } from "./match.ts";
 import { emergence, halfRise, lifecycle } from "./emergence.ts";
 import { significance } from "./nulls.ts";
-import { appearances, countMatched, type Summary, thresholds } from "./summary.ts";
+import { appearances, countMatched, type Summary } from "./summary.ts";
 
 const lossNames = ["overall", "l1", "mse"] as const;
 
@@ -42,7 +42,8 @@ export function writeSummary(sink: ByteSink, summary: Summary): void {
   }
   for (const t of thresholds) {
     const mean = (of: readonly Float32Array[]) =>
-      of.reduce((sum, cosine) => sum + countMatched({ cosine }, t), 0) / of.length / nFeatures;
+      of.reduce((sum, similarity) => sum + countMatched({ similarity }, t), 0) / of.length /
+      nFeatures;
     add(`chance_matched_${t}`, "float64?", ({ nulls }) => mean(nulls.rotated));
     add(`token_matched_${t}`, "float64?", ({ nulls }) => mean(nulls.sameToken));
   }
@@ -125,7 +126,9 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
     half_rise_width: { values: paths.map((path) => path.width) },
     lifecycle: { values: paths.map((path) => path.lifecycle) },
     match: { values: throughTraining((c, feature) => checkpoints[c].match.best[feature]) },
-    similarity: { values: throughTraining((c, feature) => checkpoints[c].match.cosine[feature]) },
+    similarity: {
+      values: throughTraining((c, feature) => checkpoints[c].match.similarity[feature]),
+    },
     decoder_cosine: {
       values: throughTraining((c, feature) => checkpoints[c].decoderCosine[feature]),
     },
@@ -148,7 +151,7 @@ function pathOf(
 ) {
   const before = checkpoints.filter(({ step }) => step !== reference);
   const steps = before.map(({ step }) => step);
-  const similarities = Float32Array.from(before, ({ match }) => match.cosine[feature]);
+  const similarities = Float32Array.from(before, ({ match }) => match.similarity[feature]);
   const threshold = Math.max(2 ** -23, 1 - distance); // a distance of 1 is no match at all
   const { step, width } = halfRise(steps, similarities);
   return {

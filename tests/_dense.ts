@@ -58,9 +58,9 @@ export function assertNear(
 
 function sides(s: Sparse, t: Sparse) {
   return [
-    ["best", "cosine", s, t],
-    ["runnerUp", "runnerUpCosine", s, t],
-    ["reverse", "reverseCosine", t, s],
+    ["best", "similarity", s, t],
+    ["runnerUp", "runnerUpSimilarity", s, t],
+    ["reverse", "reverseSimilarity", t, s],
   ] as const;
 }
 

@@ -24,44 +24,70 @@ export function turned(rows: readonly number[][], nCols: number): number[][] {
 /** Matches as plain arrays. */
 export interface NaiveMatch {
   readonly best: number[];
-  readonly cosine: number[];
+  readonly similarity: number[];
   readonly runnerUp: number[];
-  readonly runnerUpCosine: number[];
+  readonly runnerUpSimilarity: number[];
   readonly reverse: number[];
-  readonly reverseCosine: number[];
+  readonly reverseSimilarity: number[];
 }
+
+type Measure = (a: readonly number[], b: readonly number[]) => number;
 
 /** The definition of the match, as on a blackboard; a row is a feature over all tokens. */
 export function naiveMatch(
   source: readonly number[][],
   target: readonly number[][],
+  measureOf: Measure = cosineOf,
 ): NaiveMatch {
-  const forward = source.map((s) => ranked(s, target));
-  const backward = target.map((t) => ranked(t, source));
+  const forward = source.map((s) => ranked(s, target, measureOf));
+  const backward = target.map((t) => ranked(t, source, measureOf));
   return {
     best: forward.map(([first]) => first?.index ?? -1),
-    cosine: forward.map(([first]) => first?.cosine ?? NaN),
+    similarity: forward.map(([first]) => first?.similarity ?? NaN),
     runnerUp: forward.map(([, second]) => second?.index ?? -1),
-    runnerUpCosine: forward.map(([, second]) => second?.cosine ?? NaN),
+    runnerUpSimilarity: forward.map(([, second]) => second?.similarity ?? NaN),
     reverse: backward.map(([first]) => first?.index ?? -1),
-    reverseCosine: backward.map(([first]) => first?.cosine ?? NaN),
+    reverseSimilarity: backward.map(([first]) => first?.similarity ?? NaN),
   };
 }
 
-// Features with a cosine above 0, the most similar first, ties by index.
+// Features with a similarity above 0, the most similar first, ties by index.
 function ranked(
   feature: readonly number[],
   others: readonly number[][],
-): { index: number; cosine: number }[] {
+  measureOf: Measure,
+): { index: number; similarity: number }[] {
   return others
-    .map((other, index) => ({ index, cosine: Math.fround(cosineOf(feature, other)) }))
-    .filter(({ cosine }) => cosine > 0)
-    .sort((a, b) => b.cosine - a.cosine || a.index - b.index);
+    .map((other, index) => ({ index, similarity: Math.fround(measureOf(feature, other)) }))
+    .filter(({ similarity }) => similarity > 0)
+    .sort((a, b) => b.similarity - a.similarity || a.index - b.index);
 }
 
 /** cos(a, b) = a · b / (‖a‖ ‖b‖) */
 export function cosineOf(a: readonly number[], b: readonly number[]): number {
   return dot(a, b) / (Math.sqrt(dot(a, a)) * Math.sqrt(dot(b, b)));
+}
+
+/** The correlation of two features. */
+export function pearsonOf(a: readonly number[], b: readonly number[]): number {
+  const centred = (x: readonly number[]) => x.map((v) => v - total(x) / x.length);
+  return cosineOf(centred(a), centred(b));
+}
+
+/** The tokens that both fire on, of those that either does. */
+export function iouOf(a: readonly number[], b: readonly number[]): number {
+  const [both, either] = [a.filter((x, n) => x && b[n]), a.filter((x, n) => x || b[n])];
+  return both.length / either.length;
+}
+
+/** Σ min(a, b) / Σ max(a, b) */
+export function weightedJaccardOf(a: readonly number[], b: readonly number[]): number {
+  const of = (choose: typeof Math.min) => total(a.map((x, n) => choose(x, b[n])));
+  return of(Math.min) / of(Math.max);
+}
+
+function total(of: readonly number[]): number {
+  return of.reduce((sum, x) => sum + x, 0);
 }
 
 function dot(a: readonly number[], b: readonly number[]): number {

@@ -11,7 +11,7 @@ export function matchWith(cosines: readonly number[]): Match {
   return {
     ...emptyMatch(counts, counts),
     best: Int32Array.from(cosines, (cosine, feature) => Number.isNaN(cosine) ? -1 : feature),
-    cosine: Float32Array.from(cosines),
+    similarity: Float32Array.from(cosines),
   };
 }
 
@@ -54,7 +54,7 @@ export function summaryOf(
     hook,
     centred: true,
     reference: last.step,
-    nFeatures: last.match.cosine.length,
+    nFeatures: last.match.similarity.length,
     checkpoints,
   };
 }

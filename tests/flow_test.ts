@@ -411,8 +411,10 @@ async function assertMatches(folder: string, step: number, summary: Summary, pee
     const at = i * nTarget + j;
     const isMatched = match.sourceCounts[i] > 0 && cosines[at] > 0;
     assert.equal(match.best[i], isMatched ? j : -1, `${name}: feature ${i}`);
-    if (!isMatched) return assert(Number.isNaN(match.cosine[i]) && Number.isNaN(decoderCosine[i]));
-    assertClose([match.cosine[i]], [cosines[at]], 2e-5, `${name}: cosine of feature ${i}`);
+    if (!isMatched) {
+      return assert(Number.isNaN(match.similarity[i]) && Number.isNaN(decoderCosine[i]));
+    }
+    assertClose([match.similarity[i]], [cosines[at]], 2e-5, `${name}: cosine of feature ${i}`);
     assertClose([decoderCosine[i]], [decoders[at]], 2e-5, `${name}: decoders of feature ${i}`);
   });
   (await peer.integers(`${name}.argmax_a_for_b`)).forEach((i, j) => {

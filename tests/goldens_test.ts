@@ -233,8 +233,8 @@ for (const name of Object.keys(manifest.matching)) {
     match.best.forEach((j, i) => {
       if (match.sourceCounts[i] === 0) return assert.equal(j, -1);
       assert.equal(j, forward[i]);
-      assert(Math.abs(match.cosine[i] - at(i, j)) < 1e-6);
-      assert(match.runnerUp[i] !== j && match.runnerUpCosine[i] <= match.cosine[i]);
+      assert(Math.abs(match.similarity[i] - at(i, j)) < 1e-6);
+      assert(match.runnerUp[i] !== j && match.runnerUpSimilarity[i] <= match.similarity[i]);
     });
     const backward = await peer.integers("argmax_a_for_b");
     match.reverse.forEach((i, j) => {

@@ -38,6 +38,7 @@ const order = [
   "blocks.ts",
   "activation_table.ts",
   "extract_sweep.ts",
+  "measures.ts",
   "match.ts",
   "products.ts",
   "dots.ts",

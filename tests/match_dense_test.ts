@@ -87,10 +87,10 @@ Deno.test("matchDense() does not depend on how the tokens are cut into blocks", 
 
 Deno.test("matchDense() matches every live feature with itself, cosine 1", async () => {
   const features = sparsify(randomDense(200 * 64, 0.1, 1), 64);
-  const { best, reverse, cosine } = await matchDense(tf, pairOf(features, features, [50]));
+  const { best, reverse, similarity } = await matchDense(tf, pairOf(features, features, [50]));
   assert.deepEqual([...best], [...Array(64).keys()]);
   assert.deepEqual([...reverse], [...Array(64).keys()]);
-  assert(cosine.every((c) => Math.abs(c - 1) <= tolerance));
+  assert(similarity.every((c) => Math.abs(c - 1) <= tolerance));
 });
 
 Deno.test("matchDense() does not depend on the scale of either side", async () => {
@@ -121,7 +121,7 @@ Deno.test("matchDense() gives a tie to the lower index, within a tile and across
   for (const memory of [leastMemory(there), 2 ** 30]) {
     const match = await matchDense(tf, there, { memory });
     assert.deepEqual([[...match.best], [...match.runnerUp]], [[0, 1, 2], [3, 4, 5]]);
-    assert.deepEqual(match.cosine, match.runnerUpCosine);
+    assert.deepEqual(match.similarity, match.runnerUpSimilarity);
   }
   const { reverse } = await matchDense(tf, pairOf(copies, features, [100]));
   assert.deepEqual([...reverse], [0, 1, 2]);

@@ -1,16 +1,31 @@
 import assert from "node:assert/strict";
-import { decoderCosines, inDegrees, matchFeatures, mutualMatches } from "../src/match.ts";
+import {
+  decoderCosines,
+  inDegrees,
+  matchFeatures,
+  mutualMatches,
+  thresholds,
+} from "../src/match.ts";
 import { randomFrom } from "../src/random.ts";
 import { sparsify } from "../src/sparse.ts";
-import { cosineOf, naiveMatch, randomDense, toRows, turned } from "./_naive.ts";
+import {
+  cosineOf,
+  iouOf,
+  naiveMatch,
+  pearsonOf,
+  randomDense,
+  toRows,
+  turned,
+  weightedJaccardOf,
+} from "./_naive.ts";
 
 const f32 = (...values: number[]) => new Float32Array(values);
 
 // A pair of checkpoints with 1 to 20 tokens, 7 source and 5 target features.
-function randomPair(seed: number) {
+function randomPair(seed: number, of = (value: number) => value) {
   const nTokens = 1 + Math.floor(randomFrom(seed)() * 20);
-  const source = sparsify(randomDense(nTokens * 7, 0.3, seed + 1e3), 7);
-  const target = sparsify(randomDense(nTokens * 5, 0.3, seed + 2e3), 5);
+  const source = sparsify(randomDense(nTokens * 7, 0.3, seed + 1e3).map(of), 7);
+  const target = sparsify(randomDense(nTokens * 5, 0.3, seed + 2e3).map(of), 5);
   return { source, target };
 }
 
@@ -20,6 +35,14 @@ Deno.test("matchFeatures() equals its definition on random activations", () => {
     const [s, t] = [turned(toRows(source), 7), turned(toRows(target), 5)];
 
     const { sourceCounts, targetCounts, ...match } = matchFeatures(source, target);
+    const isNear = (i: number, j: number, threshold: number) =>
+      Math.fround(1 - Math.fround(cosineOf(s[i], t[j]))) < threshold;
+    const near = (of: number[][], test: (i: number, j: number, t: number) => boolean) =>
+      of.flatMap((_, i) =>
+        thresholds.map((d) => (of === s ? t : s).filter((_, j) => test(i, j, d)).length)
+      );
+    assert.deepEqual([...match.nearTargets], near(s, isNear), `seed ${seed}`);
+    assert.deepEqual([...match.nearSources], near(t, (j, i, d) => isNear(i, j, d)), `seed ${seed}`);
 
     for (const [name, expected] of Object.entries(naiveMatch(s, t))) {
       const actual = [...match[name as keyof typeof match]];
@@ -30,6 +53,38 @@ Deno.test("matchFeatures() equals its definition on random activations", () => {
     assert.deepEqual([...targetCounts], t.map(fires), `seed ${seed}`);
   }
 });
+
+const others = { pearson: pearsonOf, iou: iouOf, weighted_jaccard: weightedJaccardOf } as const;
+
+for (const metric of ["pearson", "iou", "weighted_jaccard"] as const) {
+  Deno.test(`matchFeatures() by ${metric} equals its definition on random activations`, () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const { source, target } = randomPair(seed, Math.abs);
+      const [s, t] = [turned(toRows(source), 7), turned(toRows(target), 5)];
+      const of = others[metric];
+
+      const match = matchFeatures(source, target, metric);
+
+      // Of the two sides of the same fraction either may round last: values first, then who has them.
+      const expected = naiveMatch(s, t, of);
+      const check = (name: "similarity" | "runnerUpSimilarity" | "reverseSimilarity") =>
+        expected[name].forEach((wanted, i) => {
+          const got = match[name][i];
+          assert(
+            Object.is(got, wanted) || Math.abs(got - wanted) < 1e-6 ||
+              Math.abs(got || 0) + Math.abs(wanted || 0) < 1e-6,
+            `${name} ${i} of seed ${seed}: ${got} for ${wanted}`,
+          );
+        });
+      check("similarity");
+      check("runnerUpSimilarity");
+      check("reverseSimilarity");
+      match.best.forEach((j, i) => {
+        if (j >= 0) assert(Math.abs(of(s[i], t[j]) - match.similarity[i]) < 1e-6, `seed ${seed}`);
+      });
+    }
+  });
+}
 
 Deno.test("mutualMatches() and inDegrees() equal their definitions on random activations", () => {
   for (let seed = 0; seed < 100; seed++) {
@@ -83,7 +138,7 @@ Deno.test("matchFeatures() matches every live feature with itself, cosine 1", ()
   const identity = [...Array(64).keys()];
   assert.deepEqual([...match.best], identity);
   assert.deepEqual([...match.reverse], identity);
-  assert(match.cosine.every((c) => Math.abs(c - 1) < 1e-6));
+  assert(match.similarity.every((c) => Math.abs(c - 1) < 1e-6));
   assert(mutualMatches(match).every((mutual) => mutual === 1));
   assert(inDegrees(match).every((degree) => degree === 1));
 });
@@ -105,15 +160,15 @@ Deno.test("matchFeatures() has both sides exchanged when its arguments are", () 
   const { source, target } = randomPair(4);
   const [there, back] = [matchFeatures(source, target), matchFeatures(target, source)];
   assert.deepEqual(there.best, back.reverse);
-  assert.deepEqual(there.cosine, back.reverseCosine);
+  assert.deepEqual(there.similarity, back.reverseSimilarity);
 });
 
 Deno.test("matchFeatures() gives a tie to the lower index", () => {
   const one = sparsify(f32(1, 1), 1);
   const twins = sparsify(f32(1, 2, 1, 2), 2);
-  const { best, runnerUp, cosine, runnerUpCosine } = matchFeatures(one, twins);
+  const { best, runnerUp, similarity, runnerUpSimilarity } = matchFeatures(one, twins);
   assert.deepEqual([[...best], [...runnerUp]], [[0], [1]]);
-  assert.deepEqual(cosine, runnerUpCosine);
+  assert.deepEqual(similarity, runnerUpSimilarity);
   assert.deepEqual([...matchFeatures(twins, one).reverse], [0]);
 });
 
@@ -125,8 +180,8 @@ Deno.test("matchFeatures() leaves a dead feature unmatched on either side", () =
     for (const index of ["best", "runnerUp", "reverse"] as const) {
       assert.deepEqual([...match[index]], [-1], index);
     }
-    for (const cosine of ["cosine", "runnerUpCosine", "reverseCosine"] as const) {
-      assert.deepEqual([...match[cosine]], [NaN], cosine);
+    for (const  of of["similarity", "runnerUpSimilarity", "reverseSimilarity"] as const) {
+      assert.deepEqual([...match[of]], [NaN], of);
     }
     assert.deepEqual([...mutualMatches(match)], [0]);
     assert.deepEqual([...inDegrees(match)], [0]);
@@ -136,8 +191,8 @@ Deno.test("matchFeatures() leaves a dead feature unmatched on either side", () =
 Deno.test("matchFeatures() leaves features unmatched that never fire together, or oppositely", () => {
   const source = sparsify(f32(1, 1, 0, 0), 2);
   const target = sparsify(f32(-1, 0, 0, 1), 2);
-  const { best, cosine } = matchFeatures(source, target);
-  assert.deepEqual([[...best], [...cosine]], [[-1, -1], [NaN, NaN]]);
+  const { best, similarity } = matchFeatures(source, target);
+  assert.deepEqual([[...best], [...similarity]], [[-1, -1], [NaN, NaN]]);
 });
 
 Deno.test("matchFeatures() throws if the tokens differ", () => {

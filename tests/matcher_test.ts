@@ -106,7 +106,7 @@ const wideMatch = matchFeatures(...wide);
 
 for (const workers of [1, 2, 3]) {
   Deno.test(`${workers} threads give the bits of the definition, with ties`, async () => {
-    assert(new Set(wideMatch.cosine).size > 100, "there is something to compare");
+    assert(new Set(wideMatch.similarity).size > 100, "there is something to compare");
     assert.deepEqual(await matchWith({ workers }, ...wide, 700), wideMatch);
   });
 }

@@ -86,7 +86,7 @@ Deno.test("mod.ts works from a URL, with no permission and no native code", asyn
       }, { plotly: "/* plotly */", generatedBy: "a test" });
       console.log(JSON.stringify({
         best: [...match.best],
-        cosine: [...match.cosine],
+        cosine: [...match.similarity],
         none: [...emptyMatch(new Uint32Array(1), new Uint32Array(1)).best],
         isPage: html.startsWith("<!doctype html>") || html.startsWith("<!DOCTYPE html>"),
         ffi: Deno.permissions.querySync({ name: "ffi" }).state,
@@ -210,6 +210,8 @@ Deno.test("mod.ts exports what is listed here, and nothing else", () => {
     "matchFeatures",
     "matchSweep",
     "matchedFractionFigure",
+    "measure",
+    "metrics",
     "mutualMatches",
     "neoxGraph",
     "openActivations",

@@ -57,14 +57,14 @@ Deno.test("significance() equals its definition where there is one stratum", () 
     const next = randomFrom(seed);
     const S = 1 + Math.floor(next() * 60);
     const cosines = () => Float32Array.from({ length: S }, () => next() < 0.2 ? NaN : next());
-    const [cosine, nulls] = [cosines(), [cosines(), cosines(), cosines()]];
+    const [similarity, nulls] = [cosines(), [cosines(), cosines(), cosines()]];
     const sourceCounts = Uint32Array.from({ length: S }, () => Math.floor(next() * 4));
 
-    const { p, q } = significance({ cosine, sourceCounts }, nulls);
+    const { p, q } = significance({ similarity, sourceCounts }, nulls);
 
-    const live = [...cosine.keys()].filter((i) => sourceCounts[i] > 0);
+    const live = [...similarity.keys()].filter((i) => sourceCounts[i] > 0);
     const all = nulls.flatMap((of) => live.map((i) => Number.isNaN(of[i]) ? 0 : of[i]));
-    const expected = [...cosine].map((c, i) =>
+    const expected = [...similarity].map((c, i) =>
       sourceCounts[i] === 0 || Number.isNaN(c)
         ? NaN
         : (1 + all.filter((n) => n >= c).length) / (1 + all.length)
@@ -75,7 +75,7 @@ Deno.test("significance() equals its definition where there is one stratum", () 
 });
 
 Deno.test("significance() has none without a null", () => {
-  const match = { cosine: new Float32Array([0.9]), sourceCounts: new Uint32Array([3]) };
+  const match = { similarity: new Float32Array([0.9]), sourceCounts: new Uint32Array([3]) };
   assert.deepEqual([...significance(match, []).q], [NaN]);
 });
 
@@ -104,7 +104,7 @@ Deno.test("of matches at q < 0.05, all planted ones are there and few are chance
     const nulls: Float32Array[] = [];
     for (const by of rotations(4096, 64, 8, seed)) {
       const rows = concatenate(await Array.fromAsync(rotated(activationsOf(target), by).parts()));
-      nulls.push(matchFeatures(source, rows).cosine);
+      nulls.push(matchFeatures(source, rows).similarity);
     }
     const { q } = significance(matchFeatures(source, target), nulls);
     q.forEach((value, i) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { thresholds } from "../src/match.ts";
 import { randomFrom } from "../src/random.ts";
 import {
   appearances,
@@ -7,7 +8,6 @@ import {
   distances,
   featuresByStability,
   histogram,
-  thresholds,
 } from "../src/summary.ts";
 import { checkpointWith, matchWith, summaryOf, syntheticSummary } from "./_summaries.ts";
 

@@ -85,13 +85,13 @@ Deno.test("every match of fixtures/tiny is numpy's argmax", async () => {
         continue;
       }
       assert(
-        Math.abs(match.cosine[feature] - cosine) < 2e-5,
-        `${what}: ${match.cosine[feature]} for ${cosine}`,
+        Math.abs(match.similarity[feature] - cosine) < 2e-5,
+        `${what}: ${match.similarity[feature]} for ${cosine}`,
       );
       if (best !== expected.match[feature]) {
         // Only a runner-up as good to the last digits may be taken for the best.
         assert.equal(match.runnerUp[feature], expected.match[feature], what);
-        assert(match.cosine[feature] - match.runnerUpCosine[feature] < 1e-5, what);
+        assert(match.similarity[feature] - match.runnerUpSimilarity[feature] < 1e-5, what);
         continue;
       }
       assert(Math.abs(decoderCosine[feature] - expected.decoder_cosine[feature]!) < 2e-5, what);
@@ -134,9 +134,9 @@ Deno.test("fixtures/tiny shows training", async () => {
 Deno.test("in fixtures/tiny all that is there at the start is the token, and the rest is context", async () => {
   const { checkpoints, nFeatures, reference } = await tiny();
   const above = checkpoints.filter(({ step }) => step !== reference).map(({ match, nulls }) => {
-    const fraction = (cosine: Float32Array) => countMatched({ cosine }, 0.5) / nFeatures;
+    const fraction = (similarity: Float32Array) => countMatched({ similarity }, 0.5) / nFeatures;
     for (const cosine of nulls.rotated) assert(fraction(cosine) < 0.02, "chance alone");
-    return fraction(match.cosine) - Math.max(...nulls.sameToken.map(fraction));
+    return fraction(match.similarity) - Math.max(...nulls.sameToken.map(fraction));
   });
   assert(Math.abs(above[0]) < 0.02, `${above}`);
   assert(above.at(-1)! > 0.4, `${above}`);
