@@ -121,6 +121,7 @@ export {
 } from "./src/quality.ts";
 export {
   type DecodingSae,
+  type EncodedRows,
   type EncodedRun,
   encodeRun,
   type Run,
@@ -161,9 +162,11 @@ export { type Activations, activationsOf, type Pair, rowBlocks } from "./src/blo
 export {
   type ActivationInfo,
   activationsWriter,
+  activationTypes,
   openActivations,
   readActivationInfo,
   readActivations,
+  readNorms,
   readTokenIds,
   readTokensInfo,
   type TokensInfo,
@@ -194,11 +197,53 @@ export { createMatcher, type Matcher, type MatcherOptions } from "./src/matcher.
 export { checkProducts, type DenseBackend, type DenseTensor } from "./src/dense_backend.ts";
 export { matchDense, type MatchDenseOptions } from "./src/match_dense.ts";
 export { type DenseDevice, loadTfjs, type LoadTfjsOptions } from "./src/tfjs.ts";
+export { type TokenClass, tokenClass, tokenShares } from "./src/token_share.ts";
+export {
+  type EmergenceFollower,
+  emergenceFollower,
+  type EmergenceInterval,
+} from "./src/emergence_replicas.ts";
+export { type Support, type SupportMeter, supportMeter } from "./src/support.ts";
+export {
+  type GroupSums,
+  type PairSums,
+  pairSums,
+  type PairSumsOptions,
+  type PartnerSums,
+} from "./src/pair_sums.ts";
+export {
+  groupEnds,
+  markedShares,
+  type PairScores,
+  pairScores,
+  type ReplicaOptions,
+  replicas,
+} from "./src/pair_scores.ts";
+export {
+  chained,
+  type ChainedFrame,
+  frameAgreement,
+  type LineageEvents,
+  lineageEvents,
+  type Lineages,
+  lineages,
+  lineageSurvival,
+} from "./src/lineages.ts";
+export {
+  onTokens,
+  type TokenMark,
+  tokenMarks,
+  type TokenSet,
+  tokenSet,
+  type TokenSetParts,
+} from "./src/token_set.ts";
 export { exchanged, type Nulls, rotated, rotations, significance } from "./src/nulls.ts";
 export {
   type Matched,
   type MatchInfo,
+  readLink,
   readMatch,
+  writeLink,
   writeMatch,
   writeReverse,
 } from "./src/match_table.ts";
@@ -206,8 +251,6 @@ export { randomFrom, sample } from "./src/random.ts";
 export { falseDiscovery, isotonic, quantile, type Survival, survival } from "./src/statistics.ts";
 export {
   emergence,
-  type EmergenceInterval,
-  emergenceInterval,
   type HalfRise,
   halfRise,
   type Lifecycle,
@@ -225,6 +268,7 @@ export {
   histogram,
   type Summary,
 } from "./src/summary.ts";
+export { type Frames, framesOf, isSame } from "./src/frames.ts";
 export { writeFeatures, writeSummary } from "./src/summary_table.ts";
 export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
 export {

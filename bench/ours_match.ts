@@ -14,7 +14,7 @@ import { openFile, writeFile } from "../src/files.ts";
 import type { Match } from "../src/match.ts";
 import { planMatch } from "../src/match_plan.ts";
 import { createMatcher } from "../src/matcher.ts";
-import { writeMatch, writeReverse } from "../src/match_table.ts";
+import { type MatchInfo, writeLink, writeReverse } from "../src/match_table.ts";
 import { zeroSums } from "../src/sparse.ts";
 import { bytes, Command, count, positive, run } from "../scripts/_cli.ts";
 import { print } from "./_measure.ts";
@@ -47,23 +47,16 @@ await run(command, async ({ folder, reference, workers, memory, pairs, kernel })
 });
 
 async function write(folder: string, match: Match, nTokens: number): Promise<void> {
-  const info = {
+  const info: MatchInfo = {
     format: 1,
     fingerprint: "bench",
     step: 0,
     reference: 1,
     n_tokens: nTokens,
-  } as const;
-  const noCosine = new Float32Array(match.best.length).fill(NaN);
-  await writeFile(
-    `${folder}/matches/step0.arrow`,
-    (sink) =>
-      writeMatch(
-        sink,
-        { match, decoderCosine: noCosine, nulls: { rotated: [], sameToken: [] } },
-        info,
-      ),
-  );
+    metric: "cosine",
+    left_out: [],
+  };
+  await writeFile(`${folder}/matches/step0.arrow`, (sink) => writeLink(sink, match, info));
   await writeFile(`${folder}/reverse/step0.arrow`, (sink) => writeReverse(sink, match, info));
 }
 

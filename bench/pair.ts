@@ -189,7 +189,9 @@ async function write(out: string, step: number, rows: Sparse): Promise<void> {
   await writeFile(`${out}/activations/step${step}.arrow`, (sink) => {
     const writer = activationsWriter(sink, rows.nCols, `synthetic ${step}`);
     for (let from = 0; from < rows.nRows; from += 16384) {
-      writer.write(sliceRows(rows, from, Math.min(rows.nRows, from + 16384)));
+      const part = sliceRows(rows, from, Math.min(rows.nRows, from + 16384));
+      const norms = new Float32Array(part.nRows).fill(Math.sqrt(dIn)); // as of unit variance
+      writer.write({ rows: part, norms });
     }
     writer.finish({
       format: 1,

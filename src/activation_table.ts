@@ -8,6 +8,8 @@
 
 import { type Batch, openTable, tableWriter, writeTable } from "./arrow.ts";
 import type { Activations } from "./blocks.ts";
+import type { ColumnTypes } from "./columns.ts";
+import type { EncodedRows } from "./encode_run.ts";
 import { DataError } from "./errors.ts";
 import type { ByteSink, ByteSource } from "./files.ts";
 import { readInfo, type SourceFile, type TableInfo } from "./metadata.ts";
@@ -55,24 +57,43 @@ export interface ActivationInfo extends TableInfo {
 }
 
 /**
- * Begins an activations file: one row a token, features ascending.
+ * The columns of an activations file: features, ascending, their activations, and the norm of x.
+ *
+ * @param dSae Features of the SAE; up to 65,536 are stored in 16 bits.
+ * @returns Their types.
+ */
+export function activationTypes(dSae: number): ColumnTypes {
+  const features = dSae <= 0x10000 ? "list<uint16>" : "list<uint32>";
+  return { features, values: "list<float32>", norm: "float32" };
+}
+
+/**
+ * Begins an activations file: one row a token.
  *
  * @param sink Where the bytes go.
- * @param dSae Features of the SAE; up to 65,536 are stored in 16 bits.
+ * @param dSae Features of the SAE.
  * @param fingerprint What the file is made from.
- * @returns Takes rows in order, then what is known at the end.
+ * @returns Takes rows and their norms, as many, in order, then what is known at the end.
  */
 export function activationsWriter(sink: ByteSink, dSae: number, fingerprint: string): {
-  write(rows: Sparse): void;
+  write(encoded: EncodedRows): void;
   finish(info: ActivationInfo): void;
 } {
-  const features = dSae <= 0x10000 ? "list<uint16>" : "list<uint32>";
-  const writer = tableWriter(sink, { features, values: "list<float32>" }, {
+  const writer = tableWriter(sink, activationTypes(dSae), {
     sae: JSON.stringify({ format: 1, fingerprint }),
   });
   return {
-    write({ offsets, columns, values }) {
-      writer.write({ features: { values: columns, offsets }, values: { values, offsets } });
+    write({ rows: { nRows, offsets, columns, values }, norms }) {
+      if (norms.length !== nRows) {
+        throw new RangeError(
+          `Cannot write activations of ${nRows} tokens: expected ${nRows} norms, got ${norms.length}`,
+        );
+      }
+      writer.write({
+        features: { values: columns, offsets },
+        values: { values, offsets },
+        norm: { values: norms },
+      });
     },
     finish(info) {
       writer.finish({ sae: JSON.stringify(info) });
@@ -133,6 +154,48 @@ export async function readActivations(
 ): Promise<{ readonly info: ActivationInfo; readonly rows: Sparse }> {
   const { info, rows } = await openActivations(source);
   return { info, rows: concatenate(await Array.fromAsync(rows.parts()), info.d_sae) };
+}
+
+/**
+ * Reads the norm of what the SAE read at every token.
+ *
+ * Cost: 4 bytes a token, and one record batch at a time.
+ *
+ * @param source The file.
+ * @returns ‖x‖: `[N]`.
+ * @throws {DataError} If rows are missing, or norms are, as from a file of an earlier version.
+ *
+ * @example Two tokens
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { writeTable } from "./arrow.ts";
+ * import { bytesInMemory } from "./files.ts";
+ *
+ * const bytes: number[] = [];
+ * const info = { format: 1, fingerprint: "f", step: 8, d_sae: 3, n_tokens: 2 };
+ * const sink = { write: (part: Uint8Array) => void bytes.push(...part) };
+ * const sae = JSON.stringify(info);
+ * writeTable(sink, { norm: "float32" }, { norm: { values: [1, 30] } }, { sae });
+ *
+ * const norms = await readNorms(bytesInMemory("step8.arrow", Uint8Array.from(bytes)));
+ *
+ * assert.deepEqual([...norms], [1, 30]);
+ * ```
+ */
+export async function readNorms(source: ByteSource): Promise<Float32Array> {
+  const { n_tokens: nRows } = await readActivationInfo(source);
+  const table = await openTable(source);
+  if (!table.names.includes("norm")) {
+    refuseRows(source, 'a column "norm"', table.names.join(", "));
+  }
+  const norms = new Float32Array(nRows);
+  let nRead = 0;
+  for await (const batch of table.batches()) {
+    if (nRead + batch.nRows <= nRows) norms.set(batch.column("norm"), nRead);
+    nRead += batch.nRows;
+  }
+  if (nRead !== nRows) refuseRows(source, `${nRows} rows`, `${nRead}`);
+  return norms;
 }
 
 function rowsOf(batch: Batch, nCols: number, source: ByteSource): Sparse {

@@ -48,14 +48,21 @@ export interface Figure {
   readonly data: readonly Trace[];
   /** plotly layout. */
   readonly layout: Readonly<Record<string, unknown>>;
-  /** What to change in `data` and `layout` for another scale of training steps. */
+  /** What to change in `data` and `layout` for another scale of training steps, if it has them. */
   readonly scales: Readonly<Record<StepScale, ScaleUpdate>>;
 }
 
+/** A place between two checkpoints: the column of the first, and the share of the way on. */
+export type Way = readonly [column: number, share: number];
+
 /** A trace that does not know yet where its columns lie. */
 export interface StepTrace {
-  /** Whether it draws at the checkpoints, in the middle of columns, bars there, or a map of cells. */
-  readonly at: "points" | "centres" | "bars" | "cells";
+  /**
+   * Whether it draws at the checkpoints, in the middle of columns, bars there, a map of cells, or
+   * narrow bars at the checkpoints; or where each of its points lies on the way from one of these
+   * narrow bars to the next, null being a gap.
+   */
+  readonly at: "points" | "centres" | "bars" | "cells" | "posts" | readonly (Way | null)[];
   /** All but its horizontal coordinates. */
   readonly trace: Trace;
 }
@@ -146,6 +153,50 @@ export const noValueColour = "#c4c4c4";
 
 const font = { family: "system-ui, sans-serif", size: 13, color: "#333333" };
 
+const commonLayout: Trace = {
+  font,
+  margin: { l: 76, r: 24, t: 12, b: 56 },
+  paper_bgcolor: "#ffffff",
+  plot_bgcolor: "#ffffff",
+  showlegend: false,
+  dragmode: false,
+  hovermode: "closest",
+  hoverlabel: {
+    bgcolor: "#222222",
+    bordercolor: "#222222",
+    font: { ...font, color: "#ffffff" },
+    align: "left",
+  },
+};
+
+/** What {@linkcode plainFigure} puts together. */
+export interface PlainFigureParts extends Pick<Figure, "id" | "title" | "caption" | "layout"> {
+  /** Whole traces. */
+  readonly traces: readonly Trace[];
+  /** Height in pixels; the width is that of the page. */
+  readonly height: number;
+}
+
+/**
+ * A figure without training steps: another scale of them changes nothing.
+ *
+ * @param parts What to put together; the layout is what goes beyond the common one.
+ * @returns The figure.
+ */
+export function plainFigure(
+  { id, title, caption, traces, height, layout }: PlainFigureParts,
+): Figure {
+  const none: ScaleUpdate = { traces: {}, axis: {} };
+  return {
+    id,
+    title,
+    caption,
+    data: traces,
+    layout: { ...commonLayout, height, ...layout },
+    scales: { symlog: none, even: none, linear: none },
+  };
+}
+
 /** What {@linkcode stepFigure} puts together. */
 export interface StepFigureParts extends Pick<Figure, "id" | "title" | "caption"> {
   /** Steps of the checkpoints, ascending: `[C]`. */
@@ -172,11 +223,11 @@ export function stepFigure(
   const update = (scale: StepScale): ScaleUpdate => {
     const columns = stepAxis(steps, scale);
     const placed = traces.map(({ at }) => coordinates(columns, at));
-    const hasBars = traces.some(({ at }) => at === "bars");
+    const hasBars = placed.some(({ width }) => width);
     return {
       traces: {
         x: placed.map(({ x }) => x),
-        ...(hasBars ? { width: placed.map(({ width }) => width) } : {}),
+        ...(hasBars ? { width: placed.map(({ width }) => width ?? null) } : {}),
       },
       axis: columns.axis,
     };
@@ -189,20 +240,8 @@ export function stepFigure(
     caption,
     data: traces.map(({ at, trace }) => ({ ...trace, ...coordinates(columns, at) })),
     layout: {
-      font,
+      ...commonLayout,
       height,
-      margin: { l: 76, r: 24, t: 12, b: 56 },
-      paper_bgcolor: "#ffffff",
-      plot_bgcolor: "#ffffff",
-      showlegend: false,
-      dragmode: false,
-      hovermode: "closest",
-      hoverlabel: {
-        bgcolor: "#222222",
-        bordercolor: "#222222",
-        font: { ...font, color: "#ffffff" },
-        align: "left",
-      },
       ...layout,
       xaxis: {
         title: { text: "training step of the language model", standoff: 10 },
@@ -226,12 +265,33 @@ export const quietAxis: Readonly<Record<string, unknown>> = {
 };
 
 function coordinates(
-  { points, edges }: StepAxis,
+  columns: StepAxis,
   at: StepTrace["at"],
-): { x: readonly number[]; width?: readonly number[] } {
+): { x: readonly (number | null)[]; width?: readonly number[] } {
+  const { points, edges } = columns;
   if (at === "points") return { x: points };
   if (at === "cells") return { x: edges };
-  const widths = edges.slice(1).map((edge, c) => edge - edges[c]);
-  const x = widths.map((width, c) => edges[c] + width / 2);
-  return at === "centres" ? { x } : { x, width: widths.map((width) => 0.8 * width) };
+  if (at === "centres" || at === "bars") {
+    const widths = edges.slice(1).map((edge, c) => edge - edges[c]);
+    const x = widths.map((width, c) => edges[c] + width / 2);
+    return at === "centres" ? { x } : { x, width: widths.map((width) => 0.8 * width) };
+  }
+  const halves = halfPosts(columns);
+  if (at === "posts") return { x: points, width: halves.map((half) => 2 * half) };
+  return {
+    x: at.map((way) => {
+      if (way === null) return null;
+      const [c, share] = way;
+      const [left, right] = [points[c] + halves[c], points[c + 1] - halves[c + 1]];
+      return Number((left + share * (right - left)).toPrecision(6)); // many points, few digits
+    }),
+  };
+}
+
+// Half the widths of narrow bars: all alike, but where checkpoints are too near for that.
+function halfPosts({ points, edges }: StepAxis): number[] {
+  const usual = 0.009 * (edges[edges.length - 1] - edges[0]);
+  return points.map((point, c) =>
+    Math.min(usual, 0.4 * (point - edges[c]), 0.4 * (edges[c + 1] - point))
+  );
 }

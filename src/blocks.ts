@@ -97,10 +97,10 @@ export function ones(activations: Activations): Activations {
 }
 
 /**
- * Cuts parts anew, into blocks of equally many rows.
+ * Cuts parts anew, into blocks of equally many rows, or of as many as is said.
  *
  * @param parts Consecutive rows, in parts of any size.
- * @param size Rows of a block; the last may have fewer.
+ * @param size Rows of a block, or of each by its number; the last may have fewer.
  * @returns The blocks.
  *
  * @example From three and one to two and two
@@ -117,14 +117,15 @@ export function ones(activations: Activations): Activations {
  */
 export async function* rowBlocks(
   parts: AsyncIterable<Sparse> | Iterable<Sparse>,
-  size: number,
+  size: number | ((block: number) => number),
 ): AsyncGenerator<Sparse> {
-  let kept: Sparse[] = []; // fewer than `size` rows together
-  let nKept = 0;
+  const sizeOf = typeof size === "number" ? () => size : size;
+  let kept: Sparse[] = []; // fewer rows together than the block has
+  let [nKept, block] = [0, 0];
   for await (const part of parts) {
     let from = 0;
-    while (part.nRows - from >= size - nKept) {
-      const to = from + size - nKept;
+    while (from < part.nRows && part.nRows - from >= sizeOf(block) - nKept) {
+      const to = from + sizeOf(block++) - nKept;
       const rows = sliceRows(part, from, to);
       yield nKept === 0 ? rows : concatenate([...kept, rows]);
       [kept, nKept, from] = [[], 0, to];

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { isotonic, quantile } from "./statistics.ts";
+import { isotonic } from "./statistics.ts";
 
 /**
  * The step from which a feature is there to stay: its similarity is at or above the threshold then,
@@ -65,70 +65,6 @@ export function emergence(
   if (c === 0) return steps[0];
   const below = similarities[c - 1] || 0; // of no match
   return between(steps[c - 1], steps[c], (height - below) / (similarities[c] - below));
-}
-
-/** An interval for the step at which a feature emerges. */
-export interface EmergenceInterval {
-  /** Lower end; NaN if there are no replicas, Infinity if hardly any emerges. */
-  readonly low: number;
-  /** Upper end; NaN if there are no replicas, Infinity if too many never emerge to close it. */
-  readonly high: number;
-  /** Share of the replicas in which the feature never emerges; NaN if there are none. */
-  readonly neverShare: number;
-}
-
-/**
- * The percentile interval of {@linkcode emergence} over bootstrap replicas of a trajectory.
- *
- * [Q((1 − level) / 2), Q((1 + level) / 2)] of the steps, sorted; never = ∞
- *
- * A replica in which the feature never emerges says that it may emerge after the last checkpoint: it
- * counts as later than every step, and the interval is open above (Infinity) if there are enough of
- * them. Draw replicas by sequence, not by token: tokens of a sequence are dependent.
- *
- * Takes C comparisons a replica, and a sort of them.
- *
- * @param steps Increasing: `[C]`.
- * @param replicas Trajectories of the same feature: `[B][C]`.
- * @param threshold Above 0.
- * @param level Share of the replicas inside, as 0.9.
- * @returns The interval.
- * @throws {RangeError} As {@linkcode emergence} does, or if the level is not in [0, 1].
- * @see {@link https://doi.org/10.1214/ss/1177013815 | Efron and Tibshirani 1986}.
- *
- * @example Three of four replicas agree
- * ```ts
- * import assert from "node:assert/strict";
- *
- * const replicas = [[0, 0.5], [0, 0.5], [0, 0.5], [0, 0]].map((r) => Float32Array.from(r));
- *
- * assert.deepEqual(emergenceInterval([0, 8], replicas, 0.5, 0.9), {
- *   low: 8,
- *   high: Infinity,
- *   neverShare: 0.25,
- * });
- * ```
- */
-export function emergenceInterval(
-  steps: ArrayLike<number>,
-  replicas: readonly Float32Array[],
-  threshold: number,
-  level = 0.9,
-): EmergenceInterval {
-  if (!(level >= 0 && level <= 1)) {
-    throw new RangeError(
-      `Cannot take an interval of level ${level}: expected a share from 0 to 1, got ${level}`,
-    );
-  }
-  const found = Float64Array.from(replicas, (replica) => {
-    const step = emergence(steps, replica, threshold);
-    return Number.isNaN(step) ? Infinity : step;
-  }).sort();
-  return {
-    low: quantile(found, (1 - level) / 2),
-    high: quantile(found, (1 + level) / 2),
-    neverShare: found.filter((step) => step === Infinity).length / found.length,
-  };
 }
 
 /** How a feature rises, without a threshold. */
@@ -273,8 +209,15 @@ export function lifecycle(
   return step < early ? "early" : step >= late ? "late" : "middle";
 }
 
-// The step at a share of the way between two, over log(1 + step); exact at both ends.
-function between(from: number, to: number, share: number): number {
+/**
+ * The step at a share of the way between two, over log(1 + step); exact at both ends.
+ *
+ * @param from The first step.
+ * @param to The second.
+ * @param share In [0, 1].
+ * @returns A step between the two.
+ */
+export function between(from: number, to: number, share: number): number {
   if (share === 1) return to;
   const step = Math.expm1(Math.log1p(from) + share * (Math.log1p(to) - Math.log1p(from)));
   return Math.min(to, Math.max(from, step));

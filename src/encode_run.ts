@@ -52,10 +52,16 @@ export interface Run {
   readonly isMeasured: readonly boolean[];
 }
 
-/** What comes of a run. */
-export interface EncodedRun {
+/** What is kept of consecutive tokens. */
+export interface EncodedRows {
   /** Activations: `[N, F]`. */
   readonly rows: Sparse;
+  /** ‖x‖, the length of what the SAE reads, in float32: `[N]`. */
+  readonly norms: Float32Array;
+}
+
+/** What comes of a run. */
+export interface EncodedRun extends EncodedRows {
   /** Sums over each sequence: `[B]`. */
   readonly sums: readonly SequenceSums[];
 }
@@ -93,8 +99,8 @@ export function runHere(encoder: Encoder, plan: RunPlan): Runner {
  * @param run The sequences.
  * @param encoder The model and the SAE.
  * @param plan What is needed beside.
- * @returns Rows and sums.
- * @throws {DataError} If a value is not finite.
+ * @returns Rows, norms and sums.
+ * @throws {DataError} If a value or a norm is not finite.
  */
 export async function encodeRun(
   { ids, start, nRows, isMeasured }: Run,
@@ -104,8 +110,14 @@ export async function encodeRun(
   const T = encoder.length;
   const encoded = await encoder.encode(ids);
   const x = encoded.x.subarray(0, nRows * sae.dIn);
-  const inX = firstNonFinite(x);
-  if (inX >= 0) refuse("input", x[inX], start + Math.floor(inX / sae.dIn), sae, T);
+  const norms = rowNorms(x, sae.dIn);
+  const token = firstNonFinite(norms); // its norm is not finite where a value of it is not
+  if (token >= 0) {
+    const values = x.subarray(token * sae.dIn, (token + 1) * sae.dIn);
+    const inX = firstNonFinite(values);
+    if (inX >= 0) refuse("input", values[inX], start + token, sae, T);
+    refuse("norm of the input", norms[token], start + token, sae, T);
+  }
 
   const rows = sparseRows(encoded, sae.dSae, { nRows, threshold });
   const inRows = firstNonFinite(rows.values);
@@ -117,7 +129,18 @@ export async function encodeRun(
     const from = sequence * T;
     return sequenceSums(rows, x, { sae, from, to: Math.min(nRows, from + T), isMeasured });
   });
-  return { rows, sums };
+  return { rows, norms, sums };
+}
+
+// The length of every row, summed in double precision, in order.
+function rowNorms(x: Float32Array, D: number): Float32Array {
+  const norms = new Float32Array(x.length / D);
+  for (let row = 0, e = 0; row < norms.length; row++) {
+    let squares = 0;
+    for (const end = e + D; e < end; e++) squares += x[e] * x[e];
+    norms[row] = Math.sqrt(squares);
+  }
+  return norms;
 }
 
 // Position of the first value that is not a number to count with, -1 if there is none.

@@ -22,7 +22,7 @@ const sessions = new Map<number, { readonly encoder: Encoder; readonly plan: Run
 serve(act, (result) => {
   if (result === undefined) return [];
   const { offsets, columns, values } = result.rows;
-  return [offsets.buffer, columns.buffer, values.buffer];
+  return [offsets.buffer, columns.buffer, values.buffer, result.norms.buffer];
 });
 
 async function act(task: EncodeTask): Promise<EncodedRun | undefined> {

@@ -6,11 +6,10 @@
  * @module
  */
 
-import type { EncodedRun, Run, Runner } from "./encode_run.ts";
+import type { EncodedRows, EncodedRun, Run, Runner } from "./encode_run.ts";
 import { type Quality, qualityMeter } from "./quality.ts";
 import { rowBatches } from "./row_batches.ts";
 import type { Sae } from "./sae.ts";
-import type { Sparse } from "./sparse.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What can be changed about an extraction. */
@@ -26,7 +25,7 @@ export interface ExtractOptions {
 }
 
 /**
- * Runs every sequence and hands on the sparse rows, in order.
+ * Runs every sequence and hands on the sparse rows and the norms, in order.
  *
  * The last sequence runs whole even where the total cuts it: no position sees a later one. No more
  * runs are under way, or done and not yet handed on, than the runner takes at once.
@@ -34,7 +33,7 @@ export interface ExtractOptions {
  * @param tokens The tokens.
  * @param runner The model and the SAE, here or in workers.
  * @param shape The SAE's widths.
- * @param write Takes the rows of consecutive tokens: 16,384, fewer where they hold more than 2²²
+ * @param write Takes what is kept of consecutive tokens: 16,384, fewer where they hold more than 2²²
  *   activations, and fewer at the end.
  * @param options What can be changed.
  * @returns How good the SAE is on these tokens.
@@ -44,16 +43,16 @@ export async function extract(
   tokens: Tokens,
   runner: Runner,
   shape: Pick<Sae, "dIn" | "dSae">,
-  write: (rows: Sparse) => void,
+  write: (encoded: EncodedRows) => void,
   { onProgress, ...options }: ExtractOptions = {},
 ): Promise<Quality> {
   const meter = qualityMeter(shape);
   const batches = rowBatches(write);
   let nDone = 0;
-  const take = ({ rows, sums }: EncodedRun) => {
+  const take = ({ rows, norms, sums }: EncodedRun) => {
     meter.count(rows);
     sums.forEach(meter.add);
-    batches.add(rows);
+    batches.add({ rows, norms });
     onProgress?.(nDone += rows.nRows);
   };
   const underWay: Promise<EncodedRun>[] = [];

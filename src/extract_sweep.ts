@@ -4,11 +4,11 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import {
   type ActivationInfo,
   activationsWriter,
+  activationTypes,
   readActivationInfo,
   readTokensInfo,
   writeTokens,
@@ -18,7 +18,7 @@ import { type EncodePool, encodePool } from "./encode_pool.ts";
 import { encoderGraph } from "./encoder.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
-import { checkMadeFrom, type SourceFile } from "./metadata.ts";
+import { checkMadeFrom, shortHash, type SourceFile } from "./metadata.ts";
 import { readModel } from "./model.ts";
 import { openRunner } from "./open_runner.ts";
 import type { Quality } from "./quality.ts";
@@ -99,7 +99,7 @@ export async function extractSweep(
   const settings: Settings = {
     tokens,
     tokensName: source.name,
-    tokensHash: hashOf(tokens.ids.subarray(0, tokens.nTokens)),
+    tokensHash: shortHash(tokens.ids.subarray(0, tokens.nTokens)),
     center: sweep.center,
     threshold: options.threshold ?? 1e-6,
     qualityTokens: options.qualityTokens ?? 65536,
@@ -182,8 +182,9 @@ async function planCheckpoint(
     threshold,
     isProcessed,
     qualityTokens,
+    columns: activationTypes(sae.dSae), // so that a file of other columns is not kept
   };
-  const fingerprint = hashOf(new TextEncoder().encode(JSON.stringify(inputs)));
+  const fingerprint = shortHash(new TextEncoder().encode(JSON.stringify(inputs)));
   const path = `${out}/activations/${checkpoint.name}.arrow`;
   let found: ActivationInfo | undefined;
   if (!force && await exists(path)) {
@@ -271,9 +272,4 @@ function describe(
     n_dense: quality.nDense,
     sources,
   };
-}
-
-// 16 hexadecimal digits of the SHA-256.
-function hashOf(bytes: Int32Array | Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 }

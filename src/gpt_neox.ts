@@ -40,6 +40,14 @@ export interface NeoxConfig {
   readonly activation: Activation;
 }
 
+/** The tensors between the last residual and the logits; `embedding` where they are tied. */
+export const neoxHead = {
+  prefix: "gpt_neox.",
+  gain: "final_layer_norm.weight",
+  matrix: "embed_out.weight",
+  embedding: "embed_in.weight",
+} as const;
+
 /** The activations of an MLP that this package knows, in Hugging Face's names. */
 const activations = {
   gelu: (b: Builder, x: Value) => b.op("Gelu", [x]),

@@ -10,6 +10,7 @@ import { count, type Figure, noValueColour, quietAxis, stepFigure, type Trace } 
 import {
   type CheckpointSummary,
   distances,
+  featuresByEmergence,
   featuresByStability,
   histogram,
   type Summary,
@@ -77,9 +78,7 @@ export function decoderHistogramFigure(summary: Summary): Figure {
   });
 }
 
-interface HistogramParts {
-  readonly id: string;
-  readonly title: string;
+interface HistogramParts extends Pick<Figure, "id" | "title"> {
   readonly range: readonly [number, number];
   readonly nBins: number;
   readonly axisTitle: string;
@@ -102,9 +101,8 @@ function histogramFigure(
   const bins = Array.from({ length: nBins }, (_, bin) => bin);
   const largest = Math.max(...counts.flatMap((column) => [...column]), 1);
   const trace = {
-    type: "heatmap",
+    ...countMap(bins.map((bin) => counts.map((column) => column[bin])), largest),
     y: edges.map((edge) => rounded(edge, 6)),
-    z: bins.map((bin) => counts.map((column) => rounded(Math.log1p(column[bin]), 4))),
     customdata: bins.map((bin) =>
       counts.map((column, c) => [
         compared[c].step,
@@ -117,10 +115,6 @@ function histogramFigure(
     hovertemplate: "step %{customdata[0]:,}<br>cosine %{customdata[1]}<br>" +
       "features: %{customdata[2]:,} (%{customdata[3]:.1%} of all)<br>" +
       "in no bin, for want of a match: %{customdata[4]:,}<extra></extra>",
-    zmin: 0,
-    zmax: rounded(Math.log1p(largest), 4),
-    colorscale: "Viridis",
-    colorbar: colourBar("features", countTicks(largest)),
   };
   return stepFigure({
     id,
@@ -136,37 +130,64 @@ function histogramFigure(
   });
 }
 
+/**
+ * A map of counts: its colour is log(count + 1), and the bar beside it names true counts.
+ *
+ * @param counts A row of cells each, from below.
+ * @param largest The count of the brightest colour, > 0.
+ * @returns A trace without axes.
+ */
+export function countMap(counts: readonly (readonly number[])[], largest: number): Trace {
+  return {
+    type: "heatmap",
+    z: counts.map((row) => row.map((count) => rounded(Math.log1p(count), 4))),
+    zmin: 0,
+    zmax: rounded(Math.log1p(largest), 4),
+    colorscale: "Viridis",
+    colorbar: colourBar("features", countTicks(largest)),
+  };
+}
+
 function missingSentence(nMissing: readonly number[], nFeatures: number): string {
   const [least, most] = [Math.min(...nMissing), Math.max(...nMissing)];
   if (most === 0) return "Every feature has a match at every checkpoint.";
-  const howMany = least === most ? count(most) : `between ${count(least)} and ${count(most)}`;
-  return `Without a match at a checkpoint, and so in no bin: ${howMany} of ${
-    count(nFeatures)
-  } features.`;
+  const some = least === most ? count(most) : `between ${count(least)} and ${count(most)}`;
+  const all = `${count(nFeatures)} features`;
+  return `Without a match at a checkpoint, and so in no bin: ${some} of ${all}.`;
 }
 
 /**
- * The distance of every feature of the reference to its match at every checkpoint, the most stable
- * feature on top. Where there is no match the ground shows, in grey.
+ * The distance of every feature of the reference to its match at every checkpoint. Where there is no
+ * match the ground shows, in grey.
  *
  * @param summary A matched sweep.
+ * @param options Order of the rows, and the distance within which a feature has emerged; see
+ *   {@linkcode featuresByEmergence} and {@linkcode featuresByStability}.
  * @returns The figure.
  */
-export function distanceMatrixFigure(summary: Summary): Figure {
-  const features = [...featuresByStability(summary)];
+export function distanceMatrixFigure(
+  summary: Summary,
+  { order = "emergence", threshold = 0.5 }: {
+    readonly order?: "emergence" | "stability";
+    readonly threshold?: number;
+  } = {},
+): Figure {
+  const [features, top] = order === "stability"
+    ? [featuresByStability(summary), "the most stable"]
+    : [featuresByEmergence(summary, threshold), `the first to come within ${threshold} for good`];
   return stepFigure({
     id: "distance-matrix",
     title: "Every feature through training",
     caption:
-      `Each of the ${count(features.length)} rows is a feature of the reference, the most stable ` +
-      "on top. The brighter, the more its match at a checkpoint fires like it; grey is no match.",
+      `Each of the ${count(features.length)} rows is a feature of the reference, ${top} on ` +
+      "top. The brighter, the more its match at a checkpoint fires like it; grey is no match.",
     steps: summary.checkpoints.map(({ step }) => step),
-    traces: [{ at: "cells", trace: distanceCells(summary, features) }],
+    traces: [{ at: "cells", trace: distanceCells(summary, [...features]) }],
     height: 620,
     layout: {
       plot_bgcolor: noValueColour,
       yaxis: {
-        title: { text: "features, the most stable on top", standoff: 8 },
+        title: { text: `features, ${top} on top`, standoff: 8 },
         ...rowAxis(features.length),
         tickformat: ",d",
       },
@@ -202,10 +223,8 @@ export function appearingFigure(
     id: `appearing-${step}`,
     title: `Features that appear at step ${count(step)}`,
     caption: `Each row is a feature of the reference that has no match nearer than ${threshold} ` +
-      `before step ${
-        count(step)
-      }, and one at that step and ever after. A dot marks where it is present; ` +
-      "the brighter, the nearer its match; grey is no match.",
+      `before step ${count(step)}, and one at that step and ever after. A dot marks where it is ` +
+      "present; the brighter, the nearer its match; grey is no match.",
     steps: summary.checkpoints.map((checkpoint) => checkpoint.step),
     traces: [
       { at: "cells", trace: distanceCells(summary, features) },

@@ -103,7 +103,10 @@ export function matchFeatures(source: Sparse, target: Sparse, metric: Metric = "
  * @param feature The column.
  * @returns Its sums.
  */
-export function sumsOf({ counts, sums, squares }: ColumnSums, feature: number): FeatureSums {
+export function sumsOf(
+  { counts, sums, squares }: { readonly [Name in keyof ColumnSums]: ArrayLike<number> },
+  feature: number,
+): FeatureSums {
   return { count: counts[feature], sum: sums[feature], squares: squares[feature] };
 }
 

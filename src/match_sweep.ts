@@ -1,53 +1,68 @@
 /**
- * The matches of every checkpoint of a sweep with its reference, from activations to a summary.
+ * The matches of every checkpoint of a sweep with its reference, and of neighbours with each other,
+ * from activations to a summary.
  *
  * @module
  */
 
-import { basename } from "node:path";
 import {
   type ActivationInfo,
   openActivations,
-  readActivationInfo,
+  readNorms,
   readTokenIds,
 } from "./activation_table.ts";
 import type { Activations } from "./blocks.ts";
 import type { DenseBackend } from "./dense_backend.ts";
-import { DataError } from "./errors.ts";
-import { exists, openFile, sha256, writeFile } from "./files.ts";
-import { decoderCosines } from "./match.ts";
+import { emergenceFollower } from "./emergence_replicas.ts";
+import { exists, openFile, writeFile } from "./files.ts";
+import type { Match } from "./match.ts";
+import { type Comparison, matchCheckpoint, type Trials } from "./match_checkpoint.ts";
 import {
   type Matched,
   type MatchInfo,
+  readLink,
   readMatch,
   readMatchInfo,
+  writeLink,
   writeMatch,
   writeReverse,
 } from "./match_table.ts";
-import { matchDense } from "./match_dense.ts";
+import type { Metric } from "./measures.ts";
 import { createMatcher, type Matcher, type MatcherOptions } from "./matcher.ts";
-import { checkMadeFrom } from "./metadata.ts";
-import { exchanged, rotated, rotations } from "./nulls.ts";
-import type { Quality } from "./quality.ts";
-import { readSae } from "./sae.ts";
+import { matchDense } from "./match_dense.ts";
+import { checkMadeFrom, shortHash } from "./metadata.ts";
 import type { CheckpointSummary, Summary } from "./summary.ts";
 import { writeFeatures, writeSummary } from "./summary_table.ts";
 import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
+import {
+  activationsPath,
+  checkSame,
+  decoderOf,
+  describedBy,
+  qualityOf,
+} from "./sweep_activations.ts";
 import { type DenseDevice, loadTfjs } from "./tfjs.ts";
+import { onTokens, tokenSet, type TokenSetParts } from "./token_set.ts";
+import { tokenShares } from "./token_share.ts";
 
 /** What can be changed about the match of a sweep. */
-export interface MatchSweepOptions extends MatcherOptions {
+export interface MatchSweepOptions
+  extends MatcherOptions, Pick<TokenSetParts, "leaveOut" | "outlierNorm" | "padding" | "bos"> {
   /** Steps to match, beside the reference; all if left out. */
   readonly steps?: readonly number[] | undefined;
   /** Whether to make finished files again. */
   readonly force?: boolean;
   /** Distance below which a feature is present, for the step at which it appears. */
   readonly distance?: number;
+  /** Whether neighbouring checkpoints are matched with each other too. */
+  readonly chain?: boolean;
   /** How often chance is tried, by rotated tokens; 0 for no null at all. */
   readonly nullRotations?: number;
   /** How often chance is tried, by tokens exchanged among positions of the same token id. */
   readonly nullExchanges?: number;
-  /** Seed of both. */
+  /** How often similarities are measured on sequences drawn anew; 0 for no intervals. */
+  readonly bootstrap?: number;
+  /** Seed of all three. */
   readonly seed?: number;
   /** What matches: "cpu", the default, or TensorFlow on a GPU, within float32 of it. */
   readonly device?: "cpu" | DenseDevice;
@@ -56,10 +71,12 @@ export interface MatchSweepOptions extends MatcherOptions {
 }
 
 /**
- * Matches the features of the reference with those of every checkpoint.
+ * Matches the features of the reference with those of every checkpoint, and those of every checkpoint
+ * with those of the one before.
  *
- * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, the same of the `ceiling`, `summary.arrow`
- * and `features.arrow`.
+ * Writes `matches/step<N>.arrow`, `reverse/step<N>.arrow`, the same of the `ceiling`,
+ * `chain/step<M>-step<N>.arrow` and `chain/reverse/` of the same name, `summary.arrow` and
+ * `features.arrow`.
  *
  * Reads activations a block of tokens at a time, and those of the reference once, if the memory allows.
  *
@@ -74,46 +91,55 @@ export async function matchSweep(
   out: string,
   options: MatchSweepOptions = {},
 ): Promise<Summary> {
-  const { steps, force = false, distance = 0.5, device = "cpu", onDone } = options;
+  const { steps, distance = 0.5, device = "cpu", metric = "cosine", chain = true } = options;
   const wanted = checkpointsAt(sweep, steps && [...steps, sweep.reference]);
   const reference = wanted.find(({ step }) => step === sweep.reference)!;
   const info = await describedBy(out, reference);
-  const followed: Followed = {
+  const referencePath = await openFile(activationsPath(out, reference));
+  const tokensFile = await openFile(`${out}/tokens.arrow`);
+  const tokens = tokenSet({
+    ids: await readTokenIds(tokensFile),
+    contextSize: info.context_size,
+    norms: await readNorms(referencePath),
+    ...options,
+  });
+  const matcher = device === "cpu"
+    ? createMatcher(options)
+    : denseMatcher(await loadTfjs(device), metric, options);
+  const job: Job = {
+    out,
+    options,
     info,
-    decoder: await decoderOf(reference, info),
-    rows: (await openActivations(await openFile(activationsPath(out, reference)))).rows,
-    matcher: device === "cpu"
-      ? createMatcher(options)
-      : denseMatcher(await loadTfjs(device), options),
+    comparison: {
+      source: onTokens((await openActivations(referencePath)).rows, tokens),
+      decoder: await decoderOf(reference, info),
+      tokens,
+      matcher,
+      metric,
+    },
   };
 
-  // The finished match of a checkpoint, or a new one.
-  const matchedOf = async (checkpoint: Checkpoint) => {
-    const other = await describedBy(out, checkpoint);
-    checkSame(info, other, out);
-    const fingerprint = fingerprintOf(info, other, options);
-    const { name, step } = checkpoint;
-    const paths = [`${out}/matches/${name}.arrow`, `${out}/reverse/${name}.arrow`] as const;
-    const found = await finished(paths, fingerprint, force);
-    if (found !== undefined) return { other, matched: found, wasThere: true };
-    const matched = await matchCheckpoint(checkpoint, other, followed, out, options);
-    const about = { step, reference: sweep.reference, n_tokens: info.n_tokens, fingerprint };
-    await writeBoth(paths, matched, { format: 1, ...about });
-    return { other, matched, wasThere: false };
-  };
-
+  const follower = emergenceFollower(Math.max(2 ** -23, 1 - distance));
   const checkpoints: CheckpointSummary[] = [];
+  const links: Match[] = [];
   let ceiling: Matched | undefined;
   try {
     for (const checkpoint of wanted) {
-      const { other, matched, wasThere } = await matchedOf(checkpoint);
+      const { other, matched, replicas, wasThere } = await matchedOf(checkpoint, job);
       const { step, losses } = checkpoint;
+      if (step !== sweep.reference && replicas.length > 0) follower.add(step, replicas);
       checkpoints.push({ step, losses, quality: qualityOf(other), ...matched });
-      onDone?.(checkpoints.at(-1)!, wasThere);
+      options.onDone?.(checkpoints.at(-1)!, wasThere);
     }
-    if (sweep.ceiling && steps === undefined) ceiling = (await matchedOf(sweep.ceiling)).matched;
+    if (sweep.ceiling && steps === undefined) {
+      ceiling = (await matchedOf(sweep.ceiling, job)).matched;
+    }
+    // After all matches, of which the source is kept in memory.
+    for (let c = 1; c < wanted.length && chain; c++) {
+      links.push(await linkOf(wanted[c - 1], wanted[c], job));
+    }
   } finally {
-    followed.matcher.close();
+    matcher.close();
   }
 
   const summary: Summary = {
@@ -122,7 +148,11 @@ export async function matchSweep(
     centred: info.centred,
     reference: sweep.reference,
     nFeatures: info.d_sae,
+    metric,
     checkpoints,
+    links,
+    emergence: { threshold: 1 - distance, intervals: follower.intervals() },
+    tokenShare: await tokenShares(job.comparison.source, tokens.ids),
     ...(ceiling && { ceiling }),
   };
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
@@ -130,148 +160,109 @@ export async function matchSweep(
   return summary;
 }
 
-/** The reference, to which all is matched, and what matches. */
-interface Followed {
+/** What all matches of a sweep have in common. */
+interface Job {
+  readonly out: string;
+  readonly options: MatchSweepOptions;
+  /** Of the reference. */
   readonly info: ActivationInfo;
-  readonly decoder: Float32Array;
-  readonly rows: Activations;
-  readonly matcher: Matcher;
+  readonly comparison: Comparison;
 }
 
-// The match of a checkpoint, and of what chance makes of it; the reference needs no chance.
-async function matchCheckpoint(
-  checkpoint: Checkpoint,
-  info: ActivationInfo,
-  { info: { step: reference, n_tokens, context_size }, decoder, rows: source, matcher }: Followed,
-  out: string,
-  options: MatchSweepOptions,
-): Promise<Matched> {
-  const { nRotations, nExchanges, seed } = nullsOf(options);
-  const theirs = await decoderOf(checkpoint, info); // refuses before the work
-  const target = (await openActivations(await openFile(activationsPath(out, checkpoint)))).rows;
-  const match = await matcher.match({ source, target });
-  const decoderCosine = decoderCosines(match.best, decoder, theirs);
-  if (checkpoint.name === `step${reference}`) {
-    return { match, decoderCosine, nulls: { rotated: [], sameToken: [] } };
+// The finished match of a checkpoint with the reference, or a new one.
+async function matchedOf(checkpoint: Checkpoint, job: Job) {
+  const { out, info, comparison, options } = job;
+  const { name } = checkpoint;
+  const other = await describedBy(out, checkpoint);
+  checkSame(info, other, out);
+  const trials = trialsOf(options);
+  const about = aboutMatch(info, other, job, JSON.stringify(trials));
+  const paths = [`${out}/matches/${name}.arrow`, `${out}/reverse/${name}.arrow`] as const;
+  if (await isFinished(paths, about, options)) {
+    const found = await readMatch(await openFile(paths[0]), await openFile(paths[1]));
+    return { other, ...found, wasThere: true };
   }
-  const cosines = async (target: Activations) =>
-    (await matcher.match({ source, target })).similarity;
-  const [rotatedBest, sameToken]: [Float32Array[], Float32Array[]] = [[], []];
-  for (const nRows of rotations(n_tokens, context_size, nRotations, seed)) {
-    rotatedBest.push(await cosines(rotated(target, nRows)));
+  const decoder = await decoderOf(checkpoint, other); // refuses before the work
+  const isReference = name === `step${info.step}`;
+  const target = isReference ? comparison.source : await rowsOf(checkpoint, job);
+  const made = await matchCheckpoint(comparison, target, decoder, isReference ? undefined : trials);
+  await writeFile(paths[0], (sink) => writeMatch(sink, made.matched, made.replicas, about));
+  await writeFile(paths[1], (sink) => writeReverse(sink, made.matched.match, about));
+  return { other, ...made, wasThere: false };
+}
+
+// The finished match of a checkpoint with the one before, or a new one.
+async function linkOf(before: Checkpoint, checkpoint: Checkpoint, job: Job): Promise<Match> {
+  const { out, comparison: { matcher }, options } = job;
+  const name = `${before.name}-${checkpoint.name}`;
+  const [ours, theirs] = [await describedBy(out, checkpoint), await describedBy(out, before)];
+  const about = aboutMatch(ours, theirs, job, "link");
+  const paths = [`${out}/chain/${name}.arrow`, `${out}/chain/reverse/${name}.arrow`] as const;
+  if (await isFinished(paths, about, options)) {
+    return await readLink(await openFile(paths[0]), await openFile(paths[1]));
   }
-  if (nExchanges > 0) {
-    const ids = await readTokenIds(await openFile(`${out}/tokens.arrow`));
-    for (let k = 0; k < nExchanges; k++) {
-      sameToken.push(await cosines(exchanged(target, ids, seed + k)));
-    }
+  const source = await rowsOf(checkpoint, job);
+  const match = await matcher.match({ source, target: await rowsOf(before, job) });
+  await writeFile(paths[0], (sink) => writeLink(sink, match, about));
+  await writeFile(paths[1], (sink) => writeReverse(sink, match, about));
+  return match;
+}
+
+function trialsOf(
+  { nullRotations = 8, nullExchanges = 2, bootstrap = 100, seed = 0 }: MatchSweepOptions,
+): Trials {
+  return { nRotations: nullRotations, nExchanges: nullExchanges, nReplicas: bootstrap, seed };
+}
+
+// What a match says of itself; its fingerprint names all that its values depend on. Another device
+// differs in the last bits.
+function aboutMatch(
+  source: ActivationInfo,
+  target: ActivationInfo,
+  { comparison: { tokens, metric }, options }: Job,
+  trials: string,
+): MatchInfo {
+  const { device = "cpu", leaveOut = [] } = options;
+  const kept = tokens.ids.length === source.n_tokens ? "all" : shortHash(tokens.isKept);
+  const marks = shortHash(tokens.marks);
+  return {
+    format: 1,
+    step: target.step,
+    reference: source.step,
+    n_tokens: tokens.ids.length,
+    metric,
+    left_out: leaveOut,
+    fingerprint: [source.fingerprint, target.fingerprint, metric, kept, marks, trials, device]
+      .join("+"),
+  };
+}
+
+async function rowsOf(checkpoint: Checkpoint, { out, comparison }: Job): Promise<Activations> {
+  const source = await openFile(activationsPath(out, checkpoint));
+  return onTokens((await openActivations(source)).rows, comparison.tokens);
+}
+
+function denseMatcher(tf: DenseBackend, metric: Metric, { memory }: MatcherOptions): Matcher {
+  if (metric !== "cosine") {
+    throw new RangeError(
+      `Cannot match by ${metric} on tfjs-gpu: expected cosine, which is all that it multiplies, ` +
+        `got ${metric}; match on the CPU`,
+    );
   }
-  return { match, decoderCosine, nulls: { rotated: rotatedBest, sameToken } };
-}
-
-function nullsOf({ nullRotations = 8, nullExchanges = 2, seed = 0 }: MatchSweepOptions) {
-  return { nRotations: nullRotations, nExchanges: nullExchanges, seed };
-}
-
-// Names all that the values of a match depend on; another device differs in the last bits.
-function fingerprintOf(
-  reference: ActivationInfo,
-  other: ActivationInfo,
-  options: MatchSweepOptions,
-): string {
-  const { nRotations, nExchanges, seed } = nullsOf(options);
-  const { device = "cpu" } = options;
-  const nulls = `nulls ${nRotations} ${nExchanges} ${seed}`;
-  return [reference.fingerprint, other.fingerprint, nulls, ...(device === "cpu" ? [] : [device])]
-    .join("+");
-}
-
-function activationsPath(out: string, { name }: Checkpoint): string {
-  return `${out}/activations/${name}.arrow`;
-}
-
-function denseMatcher(tf: DenseBackend, { memory }: MatcherOptions): Matcher {
   return {
     match: (pair) => matchDense(tf, pair, memory === undefined ? {} : { memory }),
     close: () => {},
   };
 }
 
-async function describedBy(out: string, checkpoint: Checkpoint): Promise<ActivationInfo> {
-  const { name, step } = checkpoint;
-  const path = activationsPath(out, checkpoint);
-  if (!await exists(path)) {
-    throw new DataError("match", {
-      where: `${name === "ceiling" ? name : `step ${step}`} in ${out}`,
-      expected: path,
-      got: "nothing there",
-      fix: "run `deno task activations` with the same --sweep and --out first",
-    });
-  }
-  return await readActivationInfo(await openFile(path));
-}
-
-function checkSame(reference: ActivationInfo, other: ActivationInfo, out: string): void {
-  for (
-    const key of ["n_tokens", "context_size", "tokens", "hook", "threshold", "centred"] as const
-  ) {
-    if (reference[key] === other[key]) continue;
-    throw new DataError("match", {
-      where: `step ${other.step} with step ${reference.step} in ${out}`,
-      expected: `${key} ${reference[key]}`,
-      got: `${other[key]}`,
-      fix: "extract both with the same options",
-    });
-  }
-}
-
-// The decoder of the very SAE that the activations are of.
-async function decoderOf({ sae }: Checkpoint, info: ActivationInfo): Promise<Float32Array> {
-  const { decoder, files } = await readSae(sae.path);
-  for (const file of files) {
-    const hash = await sha256(file);
-    if (info.sources.some((source) => source.sha256 === hash)) continue;
-    throw new DataError("match", {
-      where: `step ${info.step} with the decoder of ${sae.path}`,
-      expected: "the SAE that the activations were made with",
-      got: `another ${basename(file.name)}`,
-      fix: "run `deno task activations` again with another --out, or with --force",
-    });
-  }
-  return decoder;
-}
-
-async function finished(
-  [forward, reverse]: readonly [string, string],
-  fingerprint: string,
-  force: boolean,
-): Promise<Matched | undefined> {
-  if (force || !await exists(forward) || !await exists(reverse)) return undefined;
-  for (const path of [forward, reverse]) {
+async function isFinished(
+  paths: readonly string[],
+  { fingerprint }: MatchInfo,
+  { force = false }: MatchSweepOptions,
+): Promise<boolean> {
+  if (force || !await exists(paths[0]) || !await exists(paths[1])) return false;
+  for (const path of paths) {
     checkMadeFrom(path, await readMatchInfo(await openFile(path)), fingerprint);
   }
-  return await readMatch(await openFile(forward), await openFile(reverse));
-}
-
-async function writeBoth(
-  [forward, reverse]: readonly [string, string],
-  matched: Matched,
-  info: MatchInfo,
-): Promise<void> {
-  await writeFile(forward, (sink) => writeMatch(sink, matched, info));
-  await writeFile(reverse, (sink) => writeReverse(sink, matched.match, info));
-}
-
-function qualityOf(info: ActivationInfo): Quality {
-  return {
-    nTokens: info.n_tokens,
-    dSae: info.d_sae,
-    nMeasured: info.n_measured,
-    l0: info.l0,
-    l1: info.l1,
-    mse: info.mse,
-    explainedVariance: info.explained_variance,
-    nDead: info.n_dead,
-    nDense: info.n_dense,
-  };
+  return true;
 }

@@ -74,7 +74,8 @@ export function contributionOf(metric: Metric): (a: number, b: number) => number
  * @param a Sums of one feature.
  * @param b Sums of the other.
  * @param nTokens N.
- * @returns At most 1 but for rounding; NaN where a side never fires, or, for Pearson, never varies.
+ * @returns At most 1 but for rounding. Where a side never fires NaN or 0; NaN for Pearson where one
+ *   never varies.
  *
  * @example Two of three tokens in common, one feature twice as large
  * ```ts

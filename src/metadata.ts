@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { openTable } from "./arrow.ts";
 import { DataError, show } from "./errors.ts";
 import type { ByteSource } from "./files.ts";
@@ -77,4 +78,14 @@ export function checkMadeFrom(path: string, info: TableInfo, fingerprint: string
     got: `one made from ${info.fingerprint}`,
     fix: "use another --out, or --force to make it again",
   });
+}
+
+/**
+ * A short name of some bytes.
+ *
+ * @param bytes The bytes.
+ * @returns The first 16 hexadecimal digits of their SHA-256.
+ */
+export function shortHash(bytes: Int32Array | Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 }

@@ -6,9 +6,10 @@
 
 import { DataError, show } from "./errors.ts";
 import { type ByteSource, openFile, readJsonObject } from "./files.ts";
-import { neoxGraph, parseNeoxConfig } from "./gpt_neox.ts";
+import { neoxGraph, neoxHead, parseNeoxConfig } from "./gpt_neox.ts";
 import type { Hook } from "./hooks.ts";
 import type { Builder, Value } from "./onnx.ts";
+import { getEntry, type TensorEntry } from "./safetensors.ts";
 import { readWeights, type Weights } from "./weights.ts";
 
 /** Where the graph of a model stops, and in what form. */
@@ -23,6 +24,16 @@ export interface HookOptions {
   readonly hasHalf?: boolean;
 }
 
+/** Where the weights between the last residual and the logits lie. */
+export interface Head {
+  /** The weight of the final norm: `[D]`. */
+  readonly gain: TensorEntry;
+  /** Whether the final norm removes the mean over D, as a layer norm does. */
+  readonly isCentring: boolean;
+  /** One row a token: `[V, D]`. */
+  readonly matrix: TensorEntry;
+}
+
 /** A language model on disk. */
 export interface Model {
   /** Its folder. */
@@ -35,21 +46,49 @@ export interface Model {
   readonly weights: Weights;
   /** Adds the model up to a hook: token ids int32 `[B, T]` to values `[B·T, d]`. */
   readonly graph: (b: Builder, tokens: Value, options: HookOptions) => Value;
+  /** Finds what turns the last residual into logits; a tensor that is missing is refused by name. */
+  readonly head: () => Head;
 }
 
 type Config = Readonly<Record<string, unknown>>;
 
 const architectures: Readonly<
-  Record<string, (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "graph">>
+  Record<string, (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "graph" | "head">>
 > = {
   gpt_neox: (json, weights) => {
     const config = parseNeoxConfig(json, `${weights.where}/config.json`);
     return {
       vocabulary: config.vocabulary,
       graph: (b, tokens, options) => neoxGraph(b, tokens, { config, weights, ...options }),
+      head: () => {
+        const { vocabulary, hidden } = config;
+        const isTied = json.tie_word_embeddings === true; // not, if it is left out
+        return findHead(weights, neoxHead, { vocabulary, hidden, isTied, isCentring: true });
+      },
     };
   },
 };
+
+// A matrix of its own comes before a tied one, and a folder of the blocks alone has no prefix.
+function findHead(
+  { entries, where }: Weights,
+  names: Readonly<Record<"prefix" | "gain" | "matrix" | "embedding", string>>,
+  { vocabulary, hidden, isTied, isCentring }: {
+    readonly vocabulary: number;
+    readonly hidden: number;
+    readonly isTied: boolean;
+    readonly isCentring: boolean;
+  },
+): Head {
+  const prefix = entries.has(names.prefix + names.embedding) ? names.prefix : "";
+  const isOwn = !isTied || entries.has(names.matrix);
+  const matrix = isOwn ? names.matrix : prefix + names.embedding;
+  return {
+    gain: getEntry(entries, prefix + names.gain, where, [hidden]),
+    isCentring,
+    matrix: getEntry(entries, matrix, where, [vocabulary, hidden]),
+  };
+}
 
 /**
  * Reads a model's folder in the Hugging Face layout: config.json and weights.

@@ -68,23 +68,21 @@ async function* rowsBetween(
 /**
  * By how many tokens to rotate: whole sequences, all different, none by nothing.
  *
- * @param nTokens N.
- * @param contextSize Positions of a sequence.
+ * @param starts First token of every sequence, ascending, then N.
  * @param wanted How many.
  * @param seed Seed of the choice.
  * @returns At most `wanted`, ascending; fewer where there are fewer sequences.
  */
 export function rotations(
-  nTokens: number,
-  contextSize: number,
+  starts: ArrayLike<number>,
   wanted: number,
   seed: number,
 ): number[] {
   const random = randomFrom(seed);
-  const nOthers = Math.ceil(nTokens / contextSize) - 1;
+  const nOthers = starts.length - 2;
   const chosen = new Set<number>();
   while (chosen.size < Math.min(wanted, nOthers)) {
-    chosen.add(contextSize * (1 + Math.floor(random() * nOthers)));
+    chosen.add(starts[1 + Math.floor(random() * nOthers)]);
   }
   return [...chosen].sort((a, b) => a - b);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EncodedRows } from "./encode_run.ts";
 import { concatenate, sliceRows, type Sparse } from "./sparse.ts";
 
 /** Most tokens of a batch. */
@@ -15,7 +16,7 @@ const maxEntries = 2 ** 22;
 /** Takes rows in order. */
 export interface RowBatches {
   /** The next rows. */
-  add(rows: Sparse): void;
+  add(encoded: EncodedRows): void;
   /** There are no more. */
   finish(): void;
 }
@@ -34,31 +35,32 @@ export interface RowBatches {
  * import { sparsify } from "./sparse.ts";
  *
  * const sizes: number[] = [];
- * const batches = rowBatches(({ nRows }) => sizes.push(nRows), { rows: 2 });
- * batches.add(sparsify(new Float32Array(5), 1));
+ * const batches = rowBatches(({ norms }) => sizes.push(norms.length), { rows: 2 });
+ * batches.add({ rows: sparsify(new Float32Array(5), 1), norms: new Float32Array(5) });
  * batches.finish();
  *
  * assert.deepEqual(sizes, [2, 2, 1]);
  * ```
  */
 export function rowBatches(
-  write: (rows: Sparse) => void,
+  write: (encoded: EncodedRows) => void,
   { rows: mostRows = maxRows, entries: mostEntries = maxEntries }: {
     readonly rows?: number;
     readonly entries?: number;
   } = {},
 ): RowBatches {
+  const pendingNorms = new Float32Array(mostRows);
   let pending: Sparse[] = [];
   let [nRows, nEntries] = [0, 0];
   const flush = () => {
-    if (nRows > 0) write(concatenate(pending));
+    if (nRows > 0) write({ rows: concatenate(pending), norms: pendingNorms.slice(0, nRows) });
     [pending, nRows, nEntries] = [[], 0, 0];
   };
   const take = (rows: Sparse, from: number, to: number) => {
     if (from < to) pending.push(sliceRows(rows, from, to));
   };
   return {
-    add(rows) {
+    add({ rows, norms }) {
       let from = 0;
       for (let row = 0; row < rows.nRows; row++) {
         const n = rows.offsets[row + 1] - rows.offsets[row];
@@ -67,7 +69,7 @@ export function rowBatches(
           from = row;
           flush();
         }
-        nRows++;
+        pendingNorms[nRows++] = norms[row];
         nEntries += n;
       }
       take(rows, from, rows.nRows);

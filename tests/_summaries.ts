@@ -1,4 +1,5 @@
 import { emptyMatch, type Match } from "../src/match.ts";
+import type { PairScores } from "../src/pair_scores.ts";
 import { randomFrom } from "../src/random.ts";
 import type { CheckpointSummary, Summary } from "../src/summary.ts";
 
@@ -13,6 +14,12 @@ export function matchWith(cosines: readonly number[]): Match {
     best: Int32Array.from(cosines, (cosine, feature) => Number.isNaN(cosine) ? -1 : feature),
     similarity: Float32Array.from(cosines),
   };
+}
+
+// As alike by every measure.
+function scoresWith(similarity: Float32Array): PairScores {
+  const of = { cosine: similarity, pearson: similarity, iou: similarity };
+  return { ...of, weighted_jaccard: similarity, nBoth: new Uint32Array(similarity.length) };
 }
 
 /** A checkpoint of which only the cosines matter. */
@@ -39,6 +46,14 @@ export function checkpointWith(
     losses,
     match,
     decoderCosine: Float32Array.from(decoderCosines),
+    best: scoresWith(match.similarity),
+    runnerUp: scoresWith(match.runnerUpSimilarity),
+    support: match.sourceCounts,
+    markShares: {
+      first: match.similarity.map((of) => 0 * of),
+      padding: match.similarity.map((of) => 0 * of),
+      outlier: match.similarity.map((of) => 0 * of),
+    },
     nulls: { rotated: [], sameToken: [] },
   };
 }
@@ -55,7 +70,11 @@ export function summaryOf(
     centred: true,
     reference: last.step,
     nFeatures: last.match.similarity.length,
+    metric: "cosine",
     checkpoints,
+    links: [],
+    emergence: { threshold: 0.5, intervals: [] },
+    tokenShare: new Float64Array(last.match.similarity.length).fill(NaN),
   };
 }
 

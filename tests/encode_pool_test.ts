@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { graphForms } from "../src/device.ts";
 import { encodePool } from "../src/encode_pool.ts";
-import { type EncodedRun, type Run, runHere, type Runner } from "../src/encode_run.ts";
+import {
+  type EncodedRows,
+  type EncodedRun,
+  type Run,
+  runHere,
+  type Runner,
+} from "../src/encode_run.ts";
 import { encoderGraph } from "../src/encoder.ts";
 import { DataError } from "../src/errors.ts";
 import { extract, runsOf } from "../src/extract.ts";
@@ -12,7 +18,7 @@ import { readModel } from "../src/model.ts";
 import { randomFrom } from "../src/random.ts";
 import { readSae } from "../src/sae.ts";
 import { openSession, planSession } from "../src/session.ts";
-import { concatenate, type Sparse } from "../src/sparse.ts";
+import { concatenate } from "../src/sparse.ts";
 import type { Tokens } from "../src/tokens.ts";
 
 const golden = new URL("../fixtures/goldens/end_to_end/ckpt_8/", import.meta.url).pathname;
@@ -31,14 +37,15 @@ function randomTokens(nSequences: number): Tokens {
 }
 
 async function extracted(runner: Runner, tokens: Tokens, onProgress?: (n: number) => void) {
-  const rows: Sparse[] = [];
+  const batches: EncodedRows[] = [];
   const shape = { dIn: 16, dSae: 24 };
-  const quality = await extract(tokens, runner, shape, (batch) => rows.push(batch), {
+  const quality = await extract(tokens, runner, shape, (batch) => batches.push(batch), {
     batchSize: 2,
     qualityTokens: 5 * T,
     ...(onProgress && { onProgress }),
   });
-  return { quality, rows: concatenate(rows) };
+  const norms = Float32Array.from(batches.flatMap(({ norms }) => [...norms]));
+  return { quality, rows: concatenate(batches.map(({ rows }) => rows)), norms };
 }
 
 // Leaves out a global for as long as an action takes.
@@ -173,7 +180,7 @@ function slowRunner(nAtOnce: number, act: (run: Run) => EncodedRun) {
   return { runner, state };
 }
 
-// Every token fires the feature of its id.
+// Every token fires the feature of its id, which is its norm as well.
 function echo({ ids, nRows, isMeasured }: Run): EncodedRun {
   const rows = {
     nRows,
@@ -182,7 +189,8 @@ function echo({ ids, nRows, isMeasured }: Run): EncodedRun {
     columns: Uint16Array.from(ids.subarray(0, nRows), (id) => id % 24),
     values: new Float32Array(nRows).fill(1),
   };
-  return { rows, sums: isMeasured.map(() => ({ nTokens: T, l1: T })) };
+  const norms = Float32Array.from(ids.subarray(0, nRows));
+  return { rows, norms, sums: isMeasured.map(() => ({ nTokens: T, l1: T })) };
 }
 
 Deno.test("results are put in order, and no more runs are under way than the runner takes", async () => {
@@ -190,11 +198,10 @@ Deno.test("results are put in order, and no more runs are under way than the run
     const { runner, state } = slowRunner(nAtOnce, echo);
     const tokens = randomTokens(23);
     const done: number[] = [];
-    const { rows } = await extracted(runner, tokens, (n) => done.push(n));
-    assert.deepEqual(
-      [...rows.columns],
-      [...tokens.ids.subarray(0, tokens.nTokens)].map((id) => id % 24),
-    );
+    const { rows, norms } = await extracted(runner, tokens, (n) => done.push(n));
+    const ids = [...tokens.ids.subarray(0, tokens.nTokens)];
+    assert.deepEqual([...rows.columns], ids.map((id) => id % 24));
+    assert.deepEqual([...norms], ids);
     assert.deepEqual(done, done.toSorted((a, b) => a - b));
     assert.equal(done.at(-1), tokens.nTokens);
     assert.equal(state.most, nAtOnce);

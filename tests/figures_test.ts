@@ -184,7 +184,7 @@ Deno.test("lossFigure() says so where the sweep file gives no losses", () => {
 });
 
 Deno.test("distanceMatrixFigure() has a row a feature, the most stable first, and no distance without a match", () => {
-  const { data: [map], layout } = read(distanceMatrixFigure(byHand));
+  const { data: [map], layout } = read(distanceMatrixFigure(byHand, { order: "stability" }));
   assert.deepEqual(map.z, [
     [0.25, 0.063, 0],
     [0.375, 0.625, 0],
@@ -194,6 +194,25 @@ Deno.test("distanceMatrixFigure() has a row a feature, the most stable first, an
   assert.deepEqual(map.customdata[2][1], [1, 9, 1, 0.438]);
   assert.deepEqual(map.customdata[3][1], [3, 9, "none", "none"]);
   assert.deepEqual(layout.yaxis.range, [3.5, -0.5]);
+});
+
+Deno.test("distanceMatrixFigure() has the first to emerge on top, unless told otherwise", () => {
+  const rows = (figure: Figure) =>
+    read(figure).data[0].customdata.map((row: number[][]) => row[0][0]);
+  const summary = summaryOf([
+    checkpointWith(0, [0.25, 0.9375, 0.25, NaN]),
+    checkpointWith(9, [0.75, 0.375, 0.375, NaN]),
+    checkpointWith(99, [1, 1, 1, NaN]),
+  ]);
+  // Feature 1 is the most stable, but leaves; nearer than 0.7, all are there at step 9.
+  const byEmergence = distanceMatrixFigure(summary);
+  assert.deepEqual(rows(byEmergence), [0, 1, 2, 3]);
+  assert.deepEqual(rows(distanceMatrixFigure(summary, { threshold: 0.7 })), [1, 0, 2, 3]);
+  const byStability = distanceMatrixFigure(summary, { order: "stability" });
+  assert.deepEqual(rows(byStability), [1, 0, 2, 3]);
+  const title = (figure: Figure) => read(figure).layout.yaxis.title.text;
+  assert.equal(title(byEmergence), "features, the first to come within 0.5 for good on top");
+  assert.equal(title(byStability), "features, the most stable on top");
 });
 
 Deno.test("appearingCountsFigure() counts a feature at the step from which it stays", () => {

@@ -1,16 +1,22 @@
 // The whole flow, from files to files, on the end-to-end golden values.
 
 import assert from "node:assert/strict";
-import { readActivations } from "../src/activation_table.ts";
-import { openTable } from "../src/arrow.ts";
+import { createHash } from "node:crypto";
+import { readActivations, readNorms } from "../src/activation_table.ts";
+import { openTable, writeTable } from "../src/arrow.ts";
+import { encoderGraph } from "../src/encoder.ts";
 import { extractSweep, type ExtractSweepOptions } from "../src/extract_sweep.ts";
-import { openFile } from "../src/files.ts";
+import { openFile, writeFile } from "../src/files.ts";
 import { readMatch } from "../src/match_table.ts";
 import { matchSweep } from "../src/match_sweep.ts";
+import { readModel } from "../src/model.ts";
 import { randomFrom } from "../src/random.ts";
 import { encodeSafetensors, readEntries, readFloats } from "../src/safetensors.ts";
+import { readSae } from "../src/sae.ts";
+import { createEncoder } from "../src/session.ts";
 import { countMatched, type Summary } from "../src/summary.ts";
 import { readSweep, type Sweep } from "../src/sweep.ts";
+import { readTokens } from "../src/tokens.ts";
 import { writeReport } from "../src/write_report.ts";
 
 const goldens = new URL("../fixtures/goldens/", import.meta.url).pathname;
@@ -76,6 +82,9 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+// Of neighbours, in the order of their names.
+const perPair = (folder: string) =>
+  steps.slice(1).map((step, c) => `${folder}/step${steps[c]}-step${step}.arrow`).sort();
 const perStep = (folder: string) => steps.map((step) => `${folder}/step${step}.arrow`).sort();
 
 Deno.test("the flow writes the same bytes into two folders, and keeps them when run again", async () => {
@@ -89,6 +98,8 @@ Deno.test("the flow writes the same bytes into two folders, and keeps them when 
     assert.equal(first.page, `${folder}/a/report/index.html`);
     assert.deepEqual([...files.keys()], [
       ...perStep("activations"),
+      ...perPair("chain/reverse"),
+      ...perPair("chain"),
       "features.arrow",
       ...perStep("matches"),
       "report/index.html",
@@ -235,6 +246,72 @@ Deno.test("a finished file of other inputs is refused by name and both fingerpri
   });
 });
 
+Deno.test("norms in the files are those of the encoder's x", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    await extractSweep(sweep, folder, { ...options, workers: 2, batchSize: 2 });
+    for (const { step, model, sae: { path } } of sweep.checkpoints) {
+      const sae = await readSae(path);
+      const { ids, nTokens, contextSize } = await readTokens(await openFile(sweep.tokens.path), {
+        ...{ column: sweep.tokens.column, totalTokens: golden.config.total },
+        contextSize: sae.contextSize,
+      });
+      const graph = encoderGraph(await readModel(model.path), sae, { length: contextSize });
+      const encoder = await createEncoder(graph);
+      const { x } = await encoder.encode(ids);
+      await encoder.release();
+      const expected = Float32Array.from({ length: nTokens }, (_, n) => {
+        let squares = 0;
+        for (const v of x.subarray(n * sae.dIn, (n + 1) * sae.dIn)) squares += v * v;
+        return Math.sqrt(squares);
+      });
+      const file = await openFile(`${folder}/activations/step${step}.arrow`);
+      assert.deepEqual((await openTable(file)).names, ["features", "values", "norm"]);
+      assert.deepEqual(await readNorms(file), expected, `step ${step}`);
+    }
+  });
+});
+
+Deno.test("a finished file of the same inputs, but without norms, is refused as any other", async () => {
+  await inTempDir(async (folder) => {
+    const sweep = await sweepIn(folder);
+    const steps = [reference];
+    await extractSweep(sweep, folder, { ...options, steps });
+    const path = `${folder}/activations/step${reference}.arrow`;
+    const { info, rows: { columns, offsets, values } } = await readActivations(
+      await openFile(path),
+    );
+    const inputs = {
+      sources: info.sources.map(({ sha256 }) => sha256),
+      tokens: info.tokens,
+      length: info.context_size,
+      threshold: info.threshold,
+      isProcessed: info.centred,
+      qualityTokens: 65536,
+    };
+    const hashed = (inputs: unknown) =>
+      createHash("sha256").update(JSON.stringify(inputs)).digest("hex").slice(0, 16);
+    const types = { features: "list<uint16>", values: "list<float32>" } as const;
+    assert.equal(info.fingerprint, hashed({ ...inputs, columns: { ...types, norm: "float32" } }));
+    const fingerprint = hashed(inputs);
+    await writeFile(path, (sink) =>
+      writeTable(
+        sink,
+        types,
+        { features: { values: columns, offsets }, values: { values, offsets } },
+        { sae: JSON.stringify({ ...info, fingerprint }) },
+      ));
+    await assert.rejects(extractSweep(sweep, folder, { ...options, steps }), {
+      name: "DataError",
+      message:
+        `Cannot reuse ${path}: expected a file made from inputs ${info.fingerprint}, got one ` +
+        `made from ${fingerprint}; use another --out, or --force to make it again`,
+    });
+    await extractSweep(sweep, folder, { ...options, steps, force: true });
+    assert.equal((await readNorms(await openFile(path))).length, info.n_tokens);
+  });
+});
+
 Deno.test("force makes files of other inputs again, after which matches of the old are refused", async () => {
   await inTempDir(async (folder) => {
     const sweep = await sweepIn(folder);
@@ -250,12 +327,12 @@ Deno.test("force makes files of other inputs again, after which matches of the o
     assert.deepEqual(wasThere, steps.map(() => false));
     assert(infos.every(({ threshold }) => threshold === 0.5));
 
-    const fingerprint = `${infos.at(-1)!.fingerprint}+${infos[0].fingerprint}+nulls 8 2 0`;
+    const fingerprint = `${infos.at(-1)!.fingerprint}+${infos[0].fingerprint}+cosine+all+`;
     await assert.rejects(
       matchSweep(sweep, out),
       ({ message }: Error) =>
         message.startsWith(`Cannot reuse ${out}/matches/step${steps[0]}.arrow: `) &&
-        message.includes(`expected a file made from inputs ${fingerprint}, got one made from `),
+        message.includes(`expected a file made from inputs ${fingerprint}`),
     );
     const { checkpoints } = await matchSweep(sweep, out, { force: true });
     assert.equal(checkpoints.length, steps.length);
@@ -389,7 +466,7 @@ async function readPeer() {
 }
 
 async function assertMatches(folder: string, step: number, summary: Summary, peer: Peer) {
-  const { match, decoderCosine, nulls } = await readMatch(
+  const { matched: { match, decoderCosine, nulls, ...scores } } = await readMatch(
     await openFile(`${folder}/matches/step${step}.arrow`),
     await openFile(`${folder}/reverse/step${step}.arrow`),
   );
@@ -397,6 +474,14 @@ async function assertMatches(folder: string, step: number, summary: Summary, pee
   const inMemory = summary.checkpoints.find((checkpoint) => checkpoint.step === step)!;
   assert.deepEqual(match, inMemory.match);
   assert.deepEqual(nulls, inMemory.nulls);
+  for (const name of ["best", "runnerUp", "support", "markShares"] as const) {
+    assert.deepEqual(scores[name], inMemory[name], name);
+  }
+  assert.deepEqual(
+    scores.best.cosine,
+    match.similarity,
+    "the second pass has the bits of the first",
+  );
   assert.equal(nulls.sameToken.length, step === reference ? 0 : 2);
 
   const dead = (counts: Uint32Array) => [...counts.keys()].filter((i) => counts[i] === 0);

@@ -1,0 +1,178 @@
+// The report of fixtures/tiny as a reader sees it: opened from the disk, in an installed browser.
+
+import assert from "node:assert/strict";
+import type { Page } from "../../src/browser.ts";
+import { writeReport } from "../../src/write_report.ts";
+import {
+  addressOf,
+  assertNoOverflow,
+  assertQuiet,
+  drawnFigures,
+  pageTest,
+  reload,
+  temporaryFolder,
+  testThatSomethingRan,
+  textOf,
+  tiny,
+  until,
+} from "./_pages.ts";
+
+testThatSomethingRan();
+
+let written: Promise<string> | undefined;
+
+async function openReport(page: Page): Promise<void> {
+  written ??= tiny().then(({ summary, out }) => writeReport(summary, out));
+  await page.goto(addressOf(await written));
+}
+
+const steps = [0, 1, 4, 16, 64, 128, 256, 512, 1000, 2000, 4000];
+
+pageTest("the report draws every figure, and complains of nothing", async (page) => {
+  await openReport(page);
+  await until(page, "document.querySelectorAll('figure .main-svg').length >= 8");
+  const figures = await drawnFigures(page);
+  assert.deepEqual(figures.map(({ name }) => name.replace(/\d+$/, "N")), [
+    "matched-fraction",
+    "chance",
+    "similarity-histogram",
+    "decoder-histogram",
+    "distance-matrix",
+    "appearing-counts",
+    "appearing-N",
+    "losses",
+  ]);
+  for (const { name, nSvgs, nTraces, width, height, ticks } of figures) {
+    assert(nSvgs > 0 && nTraces > 0, `${name}: ${nSvgs} drawings, ${nTraces} traces`);
+    assert(width === 1032 && height >= 300, `${name} is ${width} × ${height}`);
+    assert(ticks.length >= 3, `${name} has ticks ${ticks}`);
+  }
+  await assertQuiet(page);
+});
+
+pageTest(
+  "the report lays its figures out anew on another scale, by mouse and by keyboard",
+  async (page) => {
+    await openReport(page);
+    const ticks = async () => (await drawnFigures(page)).map(({ ticks }) => ticks.join(" "));
+    const all = (labels: string) => Array(8).fill(labels);
+    const labels = (among: readonly number[]) =>
+      among.map((step) => step >= 1000 ? `${step / 1000}k` : `${step}`).join(" ");
+    const decades = "0 1 10 100 1k";
+    assert.deepEqual(await ticks(), all(decades));
+
+    await page.click('#step-scale input[value="even"]');
+
+    const has = (label: string) =>
+      `Array.from(document.querySelectorAll(".xtick text"))
+      .filter(({ textContent }) => textContent === "${label}").length === 8`;
+    await page.click('#step-scale input[value="even"]');
+    await until(page, has("64"));
+    const compared = labels(steps.slice(0, -1));
+    assert.deepEqual(new Set(await ticks()), new Set([compared, labels(steps)]));
+
+    await page.press("ArrowDown");
+    await until(page, has("3k"));
+    assert.equal(await page.evaluate("document.querySelector(':checked').value"), "linear");
+    for (const label of await ticks()) assert.match(label, /^0 (.+ )?1k (.+ )?2k (.+ )?3k\b/);
+
+    await page.click('#step-scale label:has([value="symlog"])');
+    await until(page, has("100"));
+    assert.deepEqual(await ticks(), all(decades));
+    await assertQuiet(page);
+  },
+);
+
+pageTest("the report keeps the scale that the browser restores", async (page) => {
+  await openReport(page);
+  await page.click('#step-scale input[value="even"]');
+  await reload(page);
+  const chosen = await page.evaluate("document.querySelector(':checked').value");
+  const ticks = (await drawnFigures(page)).map(({ ticks }) => ticks[2]);
+  assert.deepEqual([chosen, ...ticks], ["even", ...Array(8).fill("4")]);
+  await assertQuiet(page);
+});
+
+const views = {
+  "in a window": {},
+  "in the dark": { dark: true },
+  "on a telephone": { width: 400, height: 800, mobile: true },
+  "on a telephone in the dark": { width: 400, height: 800, mobile: true, dark: true },
+  "in a narrow window": { width: 400, height: 600 },
+  "on a wide screen": { width: 2560, height: 1440 },
+  "on paper": { width: 794, height: 1123, print: true },
+};
+
+for (const [where, view] of Object.entries(views)) {
+  pageTest(`the report fits ${where}, figures and all`, async (page) => {
+    await page.emulate(view);
+    await openReport(page);
+    await assertNoOverflow(page);
+    const inner = await page.evaluate<number>("document.querySelector('main h2').clientWidth");
+    for (const { name, width } of await drawnFigures(page)) {
+      assert(Math.abs(width - inner) < 1, `${name} is ${width} wide, of ${inner}`);
+    }
+    await assertQuiet(page);
+  });
+}
+
+pageTest("the report follows the window when it is made narrow", async (page) => {
+  await openReport(page);
+  await page.emulate({ width: 400, height: 800 });
+  await until(page, "document.querySelector('#losses .main-svg').clientWidth <= 368");
+  await assertNoOverflow(page);
+  await page.emulate({});
+  await until(page, "document.querySelector('#losses .main-svg').clientWidth === 1032");
+  await assertQuiet(page);
+});
+
+pageTest("the report is dark in the dark, and white on paper even then", async (page) => {
+  await openReport(page);
+  const colours = () =>
+    page.evaluate(`(({ backgroundColor, color }) => [backgroundColor, color])(
+      getComputedStyle(document.body))`);
+  const light = await colours();
+  await page.emulate({ dark: true });
+  assert.deepEqual(await colours(), ["rgb(21, 24, 27)", "rgb(228, 231, 234)"]);
+  assert.notDeepEqual(await colours(), light);
+  await page.emulate({ dark: true, print: true });
+  assert.deepEqual(await colours(), ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]);
+});
+
+pageTest("the report on paper has its figures and none of its buttons", async (page) => {
+  await openReport(page);
+  await page.emulate({ width: 794, height: 1123, print: true });
+  const shown = (selector: string) =>
+    page.evaluate(`Array.from(document.querySelectorAll(${JSON.stringify(selector)}))
+      .filter((element) => element.checkVisibility()).length`);
+  assert.equal(await shown("#step-scale, .modebar"), 0);
+  assert.equal(await shown("figure .main-svg:first-child"), 8);
+});
+
+const hostile: Readonly<Record<string, string>> = {
+  "a script": "<script>alert(1)</script>",
+  "an end of a script and of the title": "</script></title><img src=x onerror=alert(2)>",
+  "an ampersand, quotes and an entity": `a && b "c" 'd' &lt;e&gt;`,
+  "a comment": "<!--<script>",
+  "text from right to left": "א\u202eב \u2067ג\u2069",
+  "a NUL": "a\0b",
+  "emoji and a lone half": "👩‍🔬 \ud800",
+};
+
+for (const [what, name] of Object.entries(hostile)) {
+  pageTest(`the report shows a sweep named with ${what} as it is`, async (page) => {
+    const folder = await temporaryFolder();
+    const { summary } = await tiny();
+    await page.goto(addressOf(await writeReport({ ...summary, name, hook: name }, folder)));
+    // HTML has no NUL, and UTF-8 no half of a character.
+    const expected = name.replaceAll("\0", "\ufffd").toWellFormed();
+    assert.equal(await textOf(page, "h1"), expected);
+    assert.equal(
+      await textOf(page, "title"),
+      `${expected}: SAE features of ${expected} through training`,
+    );
+    assert.equal(await page.evaluate("document.querySelectorAll('img').length"), 0);
+    assert.equal((await drawnFigures(page)).filter(({ nTraces }) => nTraces > 0).length, 8);
+    await assertQuiet(page);
+  });
+}
