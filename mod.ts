@@ -268,19 +268,27 @@ export {
   histogram,
   type Summary,
 } from "./src/summary.ts";
+export { type FeaturePath, featurePaths, featuresByEmergence } from "./src/paths.ts";
 export { type Frames, framesOf, isSame } from "./src/frames.ts";
 export { writeFeatures, writeSummary } from "./src/summary_table.ts";
 export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
 export {
+  agreementFigure,
   appearingCountsFigure,
   appearingFigure,
+  birthsDeathsFigure,
   chanceFigure,
+  cosineMapFigure,
   decoderHistogramFigure,
   distanceMatrixFigure,
   type Figure,
+  lifecycleFlowFigure,
+  lifecycleStripFigure,
   lossFigure,
   matchedFractionFigure,
+  rotationFigure,
   similarityHistogramFigure,
+  survivalFigure,
 } from "./src/figures.ts";
 export { type ScaleUpdate, type StepScale, type Trace } from "./src/axes.ts";
 export { type ReportOptions, reportPage } from "./src/report.ts";

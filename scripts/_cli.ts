@@ -70,6 +70,16 @@ export function bytes(text: string): number {
   return Math.floor(Number(number) * 1024 ** ["", "K", "M", "G"].indexOf(unit.toUpperCase()));
 }
 
+/** Reads a list of names, of those that are known. */
+export function choices<N extends string>(known: readonly N[]): (text: string) => N[] {
+  return (text) =>
+    text.split(",").map((name) => {
+      const found = known.find((of) => of === name);
+      if (found === undefined) throw new InvalidArgumentError(`expected some of ${known}`);
+      return found;
+    });
+}
+
 function steps(text: string): number[] {
   return text.split(",").map(count);
 }

@@ -12,6 +12,9 @@ import { appearances, type CheckpointSummary, countMatched, type Summary } from 
 
 export type { Figure, ScaleUpdate, StepScale, Trace } from "./axes.ts";
 export { chanceFigure } from "./chance_figure.ts";
+export { cosineMapFigure, rotationFigure } from "./frame_figures.ts";
+export { lifecycleFlowFigure, lifecycleStripFigure } from "./lifecycle_figures.ts";
+export { agreementFigure, birthsDeathsFigure, survivalFigure } from "./lineage_figures.ts";
 export {
   appearingFigure,
   decoderHistogramFigure,
@@ -21,8 +24,8 @@ export {
 
 /**
  * The fraction of the reference's features that have a match nearer than each of the
- * {@linkcode thresholds}, at every checkpoint but the reference. Of all features: a dead one counts
- * below the line, never above it.
+ * {@linkcode thresholds}, at every checkpoint but the reference, and the fraction that chance alone
+ * would give, dotted. Of all features: a dead one counts below the line, never above it.
  *
  * @param summary A matched sweep.
  * @returns The figure.
@@ -33,6 +36,7 @@ export function matchedFractionFigure(summary: Summary): Figure {
   const fractions = thresholds.map((threshold) =>
     compared.map(({ match }) => countMatched(match, threshold) / nFeatures)
   );
+  const hasChance = compared.every(({ nulls }) => nulls.rotated.length > 0);
   return stepFigure({
     id: "matched-fraction",
     title: "Fraction of features already there",
@@ -41,19 +45,26 @@ export function matchedFractionFigure(summary: Summary): Figure {
         count(nFeatures)
       } features of the reference, the fraction with a match nearer than ` +
       "the distance at the end of each line. A feature without a match, dead ones among them, is " +
-      "never counted as matched.",
+      "never counted as matched." +
+      (hasChance
+        ? " Dotted, in the same colours: the same with the checkpoint’s tokens rotated by whole " +
+          "sequences, which is what chance gives."
+        : ""),
     steps: compared.map(({ step }) => step),
-    traces: thresholds.map((threshold, t) => ({
-      at: "points",
-      trace: {
-        ...line(palette[t]),
-        name: `distance < ${threshold}`,
-        y: fractions[t],
-        customdata: compared.map(({ step, match }) => [step, countMatched(match, threshold)]),
-        hovertemplate: `step %{customdata[0]:,}<br>match nearer than ${threshold}: ` +
-          "%{customdata[1]:,} features (%{y:.1%} of all)<extra></extra>",
-      },
-    })),
+    traces: [
+      ...(hasChance ? chanceLines(compared, nFeatures) : []),
+      ...thresholds.map((threshold, t) => ({
+        at: "points" as const,
+        trace: {
+          ...line(palette[t]),
+          name: `distance < ${threshold}`,
+          y: fractions[t],
+          customdata: compared.map(({ step, match }) => [step, countMatched(match, threshold)]),
+          hovertemplate: `step %{customdata[0]:,}<br>match nearer than ${threshold}: ` +
+            "%{customdata[1]:,} features (%{y:.1%} of all)<extra></extra>",
+        },
+      })),
+    ],
     height: 420,
     layout: {
       margin: { l: 76, r: 64, t: 12, b: 56 },
@@ -68,6 +79,26 @@ export function matchedFractionFigure(summary: Summary): Figure {
       ),
     },
   });
+}
+
+// The fraction that chance alone brings below each threshold, the mean over its repetitions.
+function chanceLines(compared: readonly CheckpointSummary[], nFeatures: number): StepTrace[] {
+  return thresholds.map((threshold, t) => ({
+    at: "points",
+    trace: {
+      type: "scatter",
+      mode: "lines",
+      line: { color: palette[t], width: 1.5, dash: "dot" },
+      name: `distance < ${threshold}, chance`,
+      y: compared.map(({ nulls: { rotated } }) =>
+        rotated.reduce((sum, similarity) => sum + countMatched({ similarity }, threshold), 0) /
+        rotated.length / nFeatures
+      ),
+      customdata: compared.map(({ step }) => step),
+      hovertemplate: `step %{customdata:,}<br>nearer than ${threshold} by chance: %{y:.1%} of all` +
+        "<extra></extra>",
+    },
+  }));
 }
 
 /**

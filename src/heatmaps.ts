@@ -7,10 +7,10 @@
  */
 
 import { count, type Figure, noValueColour, quietAxis, stepFigure, type Trace } from "./axes.ts";
+import { featuresByEmergence } from "./paths.ts";
 import {
   type CheckpointSummary,
   distances,
-  featuresByEmergence,
   featuresByStability,
   histogram,
   type Summary,

@@ -220,3 +220,50 @@ export function survivalFigure(steps: readonly number[], curve: Survival): Figur
     },
   });
 }
+
+/**
+ * How far the two frames agree: of the features of the reference that have a match both directly and
+ * by way of neighbours, the share for which it is the same feature.
+ *
+ * @param steps Training steps of the checkpoints: `[C]`.
+ * @param agreement How many have both, and how many the same: `[C]`.
+ * @param reference Step of the reference, at which all agree.
+ * @returns The figure.
+ */
+export function agreementFigure(
+  steps: readonly number[],
+  agreement: readonly { readonly nBoth: number; readonly nSame: number }[],
+  reference: number,
+): Figure {
+  const before = steps.map((step, k) => ({ step, ...agreement[k] }))
+    .filter(({ step }) => step < reference);
+  return stepFigure({
+    id: "frame-agreement",
+    title: "Directly, and by way of neighbours",
+    caption:
+      "Each feature of the reference has a match at a checkpoint directly, and one that is " +
+      "reached by going back from match to match of neighbouring checkpoints. The line is the " +
+      "share of features for which both are the same. Where they part, a feature changes by small " +
+      "steps into one that no longer is the most like it, or a weak match on the way leads astray.",
+    steps: before.map(({ step }) => step),
+    traces: [{
+      at: "points",
+      trace: {
+        ...line(palette[1]),
+        name: "same feature",
+        y: before.map(({ nBoth, nSame }) => nBoth > 0 ? nSame / nBoth : null),
+        customdata: before.map(({ step, nBoth, nSame }) => [step, nSame, nBoth]),
+        hovertemplate: "step %{customdata[0]:,}<br>the same: %{customdata[1]:,} of " +
+          "%{customdata[2]:,} (%{y:.1%})<extra></extra>",
+      },
+    }],
+    height: 300,
+    layout: {
+      yaxis: {
+        ...fractionAxis,
+        title: { text: "share that agree", standoff: 8 },
+        range: [0, 1.02],
+      },
+    },
+  });
+}

@@ -4,8 +4,8 @@
  *
  * It is the direction alone that is read. The weight of the final norm counts, and so does its
  * removal of the mean over D, which is linear. The norm's bias is left out, since it adds the same
- * to every feature's logits, and so is its denominator, which is that of a whole residual: logits
- * compare within a direction, and among directions only as far as their residuals are equally large.
+ * to every feature's logits, and so is its denominator, that of a whole residual: logits compare
+ * within a direction, and among directions as far as their residuals are equally large.
  *
  * D = width, V = token ids, K = directions.
  *
@@ -78,8 +78,7 @@ export interface LogitLens {
  * ```
  */
 export async function readUnembedding(folder: string): Promise<Unembedding> {
-  const { head } = await readModel(folder);
-  const { gain, matrix, isCentring } = head();
+  const { gain, matrix, isCentring } = (await readModel(folder)).head();
   const gains = await readFloats(gain);
   const weights = await readFloats(matrix);
   checkFinite(gains, folder, gain.name);
@@ -205,10 +204,8 @@ export function ranksOf(
   const K = countDirections(directions, unembedding);
   const M = K === 0 ? 0 : tokens.length / K;
   if (!Number.isInteger(M) || M * K !== tokens.length) {
-    const got = `${tokens.length} tokens`;
-    throw new RangeError(
-      `Cannot rank tokens of ${K} directions: expected as many of each, got ${got}`,
-    );
+    const expected = `expected as many of each, got ${tokens.length} tokens`;
+    throw new RangeError(`Cannot rank tokens of ${K} directions: ${expected}`);
   }
   const ids = Uint32Array.from(tokens);
   const wrong = ids.findIndex((id, e) => id !== tokens[e] || id >= V);
@@ -269,7 +266,7 @@ function multiply(
 ): void {
   const V = logits.length / 4;
   for (let v = 0; v < V; v++) {
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0, b = 0, c = 0, d = 0;
     const row = v * D;
     for (let i = 0; i < D; i++) {
       const weight = weights[row + i];

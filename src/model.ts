@@ -80,7 +80,8 @@ function findHead(
     readonly isCentring: boolean;
   },
 ): Head {
-  const prefix = entries.has(names.prefix + names.embedding) ? names.prefix : "";
+  const hasPrefix = entries.keys().some((name) => name.startsWith(names.prefix));
+  const prefix = hasPrefix ? names.prefix : "";
   const isOwn = !isTied || entries.has(names.matrix);
   const matrix = isOwn ? names.matrix : prefix + names.embedding;
   return {

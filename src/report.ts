@@ -6,17 +6,26 @@
 
 import { count } from "./axes.ts";
 import {
+  agreementFigure,
   appearingCountsFigure,
   appearingFigure,
+  birthsDeathsFigure,
   chanceFigure,
+  cosineMapFigure,
   decoderHistogramFigure,
   distanceMatrixFigure,
   type Figure,
+  lifecycleFlowFigure,
+  lifecycleStripFigure,
   lossFigure,
   matchedFractionFigure,
+  rotationFigure,
   similarityHistogramFigure,
+  survivalFigure,
 } from "./figures.ts";
-import { facts, findings } from "./findings.ts";
+import { facts, findings, reading, warnings } from "./findings.ts";
+import { framesOf } from "./frames.ts";
+import { lineageSurvival } from "./lineages.ts";
 import { html, type Markup, page, raw, scriptJson } from "./html.ts";
 import { randomFrom, sample } from "./random.ts";
 import { type Appearing, checkpointTable, featureTable } from "./report_tables.ts";
@@ -70,6 +79,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
       ${facts(summary)}
     </header>
     <main>
+      ${warnings(summary)}
       ${findings(summary, appearing, threshold)}
 
       <section aria-labelledby="reading">
@@ -77,23 +87,26 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
         ${reading(summary, threshold)}
       </section>
 
-      <section aria-labelledby="figures">
-        <h2 id="figures">Through training</h2>
-        ${scaleChoice}
-        ${[
-          matchedFractionFigure(summary),
-          chanceFigure(summary, threshold),
-          similarityHistogramFigure(summary),
-          decoderHistogramFigure(summary),
-          distanceMatrixFigure(summary),
-          appearingCountsFigure(summary, threshold),
-        ].filter((figure) => figure !== undefined).map(figureMarkup)}
+      ${scaleChoice}
+      ${figureSections(summary, threshold).map(({ id, title, figures }) =>
+        html`
+          <section aria-labelledby="${id}">
+            <h2 id="${id}">${title}</h2>
+            ${figures.filter((figure) => figure !== undefined).map(figureMarkup)}
+          </section>
+        `
+      )}
+      <section aria-labelledby="appearing">
+        <h2 id="appearing">Features that appear</h2>
         ${appearingAt === undefined ? noneAppear : appearingSection(summary, appearingAt, {
           features: appearingFeatures(summary, appearingAt, threshold),
           nSampled,
           seed,
           threshold,
         })}
+      </section>
+      <section aria-labelledby="quality">
+        <h2 id="quality">The autoencoders</h2>
         ${figureMarkup(lossFigure(summary))}
       </section>
 
@@ -118,6 +131,55 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
   });
 }
 
+interface FigureSection {
+  readonly id: string;
+  readonly title: string;
+  readonly figures: readonly (Figure | undefined)[];
+}
+
+function figureSections(summary: Summary, threshold: number): FigureSection[] {
+  const steps = summary.checkpoints.map(({ step }) => step);
+  const frames = framesOf(summary, threshold);
+  return [
+    {
+      id: "matched",
+      title: "How much is there",
+      figures: [matchedFractionFigure(summary), chanceFigure(summary, threshold)],
+    },
+    {
+      id: "becoming",
+      title: "What becomes of features",
+      figures: [
+        lifecycleFlowFigure(summary),
+        lifecycleStripFigure(summary, threshold),
+        distanceMatrixFigure(summary, { threshold }),
+        appearingCountsFigure(summary, threshold),
+      ],
+    },
+    {
+      id: "alike",
+      title: "How they are alike",
+      figures: [
+        similarityHistogramFigure(summary),
+        decoderHistogramFigure(summary),
+        rotationFigure(summary, threshold),
+        cosineMapFigure(summary),
+      ],
+    },
+    ...(frames
+      ? [{
+        id: "neighbours",
+        title: "From checkpoint to checkpoint",
+        figures: [
+          birthsDeathsFigure(steps, frames.events),
+          survivalFigure(steps, lineageSurvival(frames.lineages)),
+          agreementFigure(steps, frames.agreement, summary.reference),
+        ],
+      }]
+      : []),
+  ];
+}
+
 // plotly.js adds style sheets of its own while it runs, which the policy of the page refuses, unless
 // it finds that these elements exist. What it needs of them is in report.css.
 const plotlyStyles = raw(
@@ -139,56 +201,6 @@ const plotlyStyleAttributes: readonly string[] = [
     "pixelated",
   ].map((value) => `image-rendering: ${value}; `).join(""),
 ];
-
-function reading({ reference, checkpoints }: Summary, threshold: number): Markup {
-  const hasNulls = checkpoints.some(({ nulls }) => nulls.rotated.length > 0);
-  const terms: readonly (readonly [string, string])[] = [
-    [
-      "Feature",
-      "One unit of a sparse autoencoder. Every checkpoint of the language model has an autoencoder " +
-      `of its own; those of step ${count(reference)}, the reference, are followed.`,
-    ],
-    [
-      "Match",
-      "The feature of another checkpoint whose activations on the same tokens are most like those " +
-      "of a feature of the reference. Two features may have the same match.",
-    ],
-    [
-      "Cosine",
-      "Cosine similarity of the activations of a feature and its match over all tokens: 1 if they " +
-      "fire on the same tokens in the same proportions, 0 if never together.",
-    ],
-    ["Distance", "1 − cosine."],
-    [
-      "Dead, no match",
-      "A feature is dead if it fires on none of these tokens. It has no match; nor has a feature " +
-      "that fires on no token where any feature of the other checkpoint does.",
-    ],
-    [
-      "Present, appears",
-      `A feature is present at a checkpoint if its match is nearer than ${threshold}. It appears at ` +
-      "a step if it is absent at every earlier checkpoint, and present there and at every later one.",
-    ],
-    ...(hasNulls
-      ? [
-        [
-          "Chance, same token",
-          "What matches are worth: the same search with the checkpoint’s tokens rotated by whole " +
-          "sequences finds chance alone; with its activations exchanged among positions of the same " +
-          "token, what the token alone gives in any context.",
-        ] as const,
-      ]
-      : []),
-  ];
-  return html`<dl class="reading">${
-    terms.map(([term, text]) =>
-      html`
-        <dt>${term}</dt>
-        <dd>${text}</dd>
-      `
-    )
-  }</dl>`;
-}
 
 const noneAppear = html`
   <p>No feature appears for good at a checkpoint other than the first one and the reference.</p>

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { emergence } from "./emergence.ts";
 import type { Match } from "./match.ts";
 import type { EmergenceInterval } from "./emergence_replicas.ts";
 import type { Matched } from "./match_table.ts";
@@ -170,29 +169,4 @@ export function featuresByStability({ checkpoints, nFeatures }: Summary): Uint32
     distances(match).forEach((d, feature) => total[feature] += Number.isNaN(d) ? 1 : d);
   }
   return Uint32Array.from(total.keys()).sort((a, b) => total[a] - total[b] || a - b);
-}
-
-/**
- * Features in the order in which they emerge; see {@linkcode emergence}. The step of the reference,
- * where every feature is its own match, is left out.
- *
- * @param summary A matched sweep.
- * @param threshold Distance within which an emerged feature is.
- * @returns Features of the reference: those that emerge, the earliest first; those that never do;
- *   those that are dead in the reference. Ties as in {@linkcode featuresByStability}: `[F]`.
- */
-export function featuresByEmergence(summary: Summary, threshold = 0.5): Uint32Array {
-  const { checkpoints, reference } = summary;
-  const counts = checkpoints.find(({ step }) => step === reference)!.match.sourceCounts;
-  const before = checkpoints.filter(({ step }) => step !== reference);
-  const steps = before.map(({ step }) => step);
-  const height = Math.max(2 ** -23, 1 - threshold); // a distance of 1 is no match at all
-  const at = Float64Array.from(counts, (count, feature) => {
-    if (count === 0) return Infinity;
-    const similarities = Float32Array.from(before, ({ match }) => match.similarity[feature]);
-    const step = emergence(steps, similarities, height);
-    return Number.isNaN(step) ? Number.MAX_VALUE : step;
-  });
-  // The sort keeps the order of ties; Infinity - Infinity is NaN, and counts as a tie.
-  return featuresByStability(summary).sort((a, b) => at[a] - at[b] || 0);
 }

@@ -8,11 +8,11 @@
 
 import { writeTable } from "./arrow.ts";
 import type { ColumnTypes } from "./columns.ts";
-import { emergence, halfRise, lifecycle } from "./emergence.ts";
 import type { ByteSink } from "./files.ts";
 import { framesOf } from "./frames.ts";
 import { type Match, mutualMatches, thresholds } from "./match.ts";
 import { significance } from "./nulls.ts";
+import { featurePaths } from "./paths.ts";
 import { appearances, countMatched, type Summary } from "./summary.ts";
 import { tokenClass } from "./token_share.ts";
 import { tokenMarks } from "./token_set.ts";
@@ -152,10 +152,7 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
       const step = intervals[f]?.[bound] ?? NaN;
       return counts[f] > 0 && Number.isFinite(step) ? step : NaN; // open above, or never there
     });
-  const paths = Array.from(
-    { length: nFeatures },
-    (_, feature) => pathOf(summary, feature, threshold, counts[feature] === 0),
-  );
+  const paths = featurePaths(summary, threshold);
   writeTable(sink, {
     feature: "uint32",
     dead: "bool",
@@ -220,24 +217,4 @@ export function writeFeatures(sink: ByteSink, summary: Summary, threshold = 0.5)
       steps: checkpoints.map(({ step }) => step),
     }),
   });
-}
-
-// The path of one feature towards the reference, whose own step, where all cosines are 1, is left out.
-function pathOf(
-  { checkpoints, reference }: Summary,
-  feature: number,
-  distance: number,
-  isDead: boolean,
-) {
-  const before = checkpoints.filter(({ step }) => step !== reference);
-  const steps = before.map(({ step }) => step);
-  const similarities = Float32Array.from(before, ({ match }) => match.similarity[feature]);
-  const threshold = Math.max(2 ** -23, 1 - distance); // a distance of 1 is no match at all
-  const { step, width } = halfRise(steps, similarities);
-  return {
-    emergence: emergence(steps, similarities, threshold),
-    halfRise: step,
-    width,
-    lifecycle: isDead ? "dead" : lifecycle(steps, similarities, threshold, { isDead }) ?? "unknown", // no other checkpoint
-  };
 }

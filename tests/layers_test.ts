@@ -63,6 +63,7 @@ const order = [
   "match_table.ts",
   "match_checkpoint.ts",
   "summary.ts",
+  "paths.ts",
   "frames.ts",
   "summary_table.ts",
   "sweep_activations.ts",

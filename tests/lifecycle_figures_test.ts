@@ -3,7 +3,8 @@ import { type Figure, stepAxis, stepScales } from "../src/axes.ts";
 import { lifecycle } from "../src/emergence.ts";
 import { comparedCheckpoints } from "../src/heatmaps.ts";
 import { lifecycleFlowFigure, lifecycleStripFigure } from "../src/lifecycle_figures.ts";
-import { featuresByEmergence, featuresByStability } from "../src/summary.ts";
+import { featurePaths, featuresByEmergence } from "../src/paths.ts";
+import { featuresByStability } from "../src/summary.ts";
 import { checkpointWith, summaryOf, syntheticSummary } from "./_summaries.ts";
 
 // Six features: there from the start, early, late, transient, never, and dead; then the reference.
@@ -96,6 +97,17 @@ Deno.test("lifecycleStripFigure() has the classes of lifecycle() for every featu
       for (const [name, at] of Object.entries(counts)) {
         assert.equal(at[h], expected[name] ?? 0, `${name} at ${(h + 1) / 20}, seed ${seed}`);
       }
+    }
+  }
+});
+
+Deno.test("lifecycleStripFigure() counts the classes that features.arrow holds", () => {
+  const summary = syntheticSummary();
+  const counts = countsOf(lifecycleStripFigure(summary));
+  for (const [distance, bar] of [[0.75, 4], [0.5, 9], [0.3, 13], [0.1, 17]]) {
+    const classes = featurePaths(summary, distance).map((path) => path.lifecycle);
+    for (const [name, at] of Object.entries(counts)) {
+      assert.equal(at[bar], classes.filter((of) => of === name).length, `${name}, ${distance}`);
     }
   }
 });

@@ -75,11 +75,19 @@ export async function until(page: Page, expression: string): Promise<void> {
   assert(holds, `${expression}, after 5 s`);
 }
 
-/** Loads the page again, as a reader does; what was filled in is filled in again by the browser. */
-export async function reload(page: Page): Promise<void> {
-  await page.evaluate("void setTimeout(() => location.reload())");
-  await assert.rejects(page.evaluate("new Promise(() => {})"), { message: /navigated/ });
-  await until(page, "document.readyState === 'complete'");
+/** Leaves the page and comes back; what was filled in is filled in again by the browser. */
+export async function leaveAndComeBack(page: Page): Promise<void> {
+  const address = await page.evaluate<string>("location.href");
+  await page.goto("about:blank");
+  await page.evaluate("history.back()");
+  const isBack = `location.href === ${JSON.stringify(address)} &&
+    document.readyState === "complete"`;
+  // The page that is asked may go away before it answers.
+  for (let i = 0; i < 100; i++) {
+    if (await page.evaluate<boolean>(isBack).catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`not back at ${address} after 5 s`);
 }
 
 /** Asserts that the page has nothing to complain of. */
