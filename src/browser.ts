@@ -133,8 +133,6 @@ async function openPage({ send: sendTo, listen }: Devtools): Promise<Page> {
       got: describe(exceptionDetails.exception).split("\n")[0],
     });
   };
-  // plotly.js waits 100 ms for the last of several changes of size before it draws.
-  const settle = () => evaluate("new Promise((done) => setTimeout(done, 250))");
   let view: View = {};
   const look = async (next: View, deviceScaleFactor = 1) => {
     const { width = 1280, height = 800, dark = false, print = false, mobile = false } = next;
@@ -147,7 +145,8 @@ async function openPage({ send: sendTo, listen }: Devtools): Promise<Page> {
         { name: "prefers-reduced-motion", value: "reduce" },
       ],
     });
-    await settle();
+    // plotly.js waits 100 ms for the last of several changes of size before it draws.
+    await evaluate("new Promise((done) => setTimeout(done, 250))");
   };
   await look(view);
 
@@ -191,7 +190,7 @@ async function openPage({ send: sendTo, listen }: Devtools): Promise<Page> {
     },
     async screenshot({ fullPage = false, deviceScaleFactor = 1, ...size } = {}) {
       await look({ ...view, ...size }, deviceScaleFactor);
-      const { cssContentSize } = await send<Metrics>("Page.getLayoutMetrics");
+      const { cssContentSize } = await send<{ cssContentSize: object }>("Page.getLayoutMetrics");
       const { data } = await send<{ data: string }>("Page.captureScreenshot", {
         format: "png",
         ...(fullPage && { captureBeyondViewport: true, clip: { ...cssContentSize, scale: 1 } }),
@@ -208,14 +207,7 @@ interface Evaluated {
   readonly exceptionDetails?: { readonly exception: RemoteObject };
 }
 
-interface Metrics {
-  readonly cssContentSize: Readonly<Record<"x" | "y" | "width" | "height", number>>;
-}
-
-interface Place {
-  readonly x: number;
-  readonly y: number;
-}
+type Place = Readonly<Record<"x" | "y", number>>;
 
 // Code on Windows' keyboards, and the text that the key types, if any.
 // deno-fmt-ignore

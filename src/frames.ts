@@ -36,7 +36,7 @@ export interface Frames {
  * Both frames of a sweep.
  *
  * @param summary A matched sweep.
- * @param threshold Distance that a link of a lineage is strictly below.
+ * @param threshold Distance that a link of a lineage is strictly below; 0 asks for equal features.
  * @returns The frames; nothing where neighbours were not matched.
  */
 export function framesOf(
@@ -44,13 +44,17 @@ export function framesOf(
   threshold = 0.5,
 ): Frames | undefined {
   if (links.length === 0) return undefined;
-  const of = lineages(checkpoints.map(({ step }) => step), links, threshold);
+  const least = Math.max(Number.MIN_VALUE, threshold); // equal features have no distance at all
+  const of = lineages(checkpoints.map(({ step }) => step), links, least);
   const at = checkpoints.findIndex(({ step }) => step === reference);
-  const before = at === 0 ? undefined : chained(links.slice(0, at));
-  const S = checkpoints[at].match.best.length;
+  const { sourceCounts } = checkpoints[at].match;
+  const live = Int32Array.from(sourceCounts, (count, f) => count > 0 ? f : -1);
+  const before = chained(links.slice(0, at), live);
   const frame = {
-    feature: checkpoints.map((_, c) => before?.feature[c] ?? new Int32Array(S).fill(-1)),
-    similarity: checkpoints.map((_, c) => before?.similarity[c] ?? new Float32Array(S).fill(NaN)),
+    feature: checkpoints.map((_, c) => before.feature[c] ?? live.map(() => -1)),
+    similarity: checkpoints.map((_, c) =>
+      before.similarity[c] ?? Float32Array.from(live, () => NaN)
+    ),
   };
   return {
     lineages: of,

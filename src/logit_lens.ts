@@ -99,8 +99,8 @@ export async function readUnembedding(folder: string): Promise<Unembedding> {
  *
  * logit_kv = Σ_d direction_kd U_vd
  *
- * Sums are taken in double precision, in the order of d, and kept as float32. A tie goes to the lower
- * id, on both sides. What else is asked with a direction does not change its logits. A direction of
+ * Sums are taken in double precision, in the order of d, and kept as float32. A tie goes to the
+ * lower id, on both sides. What else is asked with a direction does not change its logits. One of
  * zeros, such as that of a feature that was never used, has all logits 0.
  *
  * Cost: K·V·D multiply-adds, K counted up to a multiple of 4, and for each direction V comparisons
@@ -248,7 +248,7 @@ function forEachLogits(
   const logits = new Float32Array(4 * vocabulary);
   for (let start = 0; start < directions.length; start += four.length) {
     const rows = directions.subarray(start, start + four.length);
-    four.fill(0).set(rows);
+    four.set(rows); // what is left of the rows before is not shown
     multiply(logits, four, weights, width);
     for (let r = 0; r * width < rows.length; r++) {
       see(start / width + r, logits.subarray(r * vocabulary, (r + 1) * vocabulary));

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Pair, rowBlocks, sideBySide } from "./blocks.ts";
+import { checkTokens, type Pair, rowBlocks, sideBySide } from "./blocks.ts";
 import type { Match } from "./match.ts";
 import { type ColumnSums, type Sparse, transpose, zeroSums } from "./sparse.ts";
 import { type Support, supportMeter } from "./support.ts";
@@ -71,18 +71,27 @@ const blockRows = 8192;
  * Every sum over all tokens runs in token order in double precision.
  *
  * Takes a transpose of both sides, and about as many steps as the target has activations and the
- * source twice; 70 bytes of scratch a source feature and group, beside the blocks.
+ * source twice; 40 bytes a source feature and group, 20 a target feature and group, beside the blocks.
  *
  * @param pair Activations of both checkpoints.
  * @param match Their match.
  * @param options Groups of sequences, and marks of tokens.
  * @returns The sums.
+ * @throws {RangeError} If the two, or the marks, have not the same number of tokens, or groups do not
+ *   end one after another, the last with the last token.
  */
 export async function pairSums(
   { source, target }: Pair,
   match: Pick<Match, "best" | "runnerUp">,
   { groupEnds = [source.nRows], marks, nMarks = 0 }: PairSumsOptions = {},
 ): Promise<PairSums> {
+  checkTokens({ source, target });
+  checkEnds(groupEnds, source.nRows);
+  if (marks && marks.length !== source.nRows) {
+    throw new RangeError(
+      `Cannot add up marked tokens: expected marks of ${source.nRows}, got ${marks.length}`,
+    );
+  }
   const S = source.nCols;
   const all = {
     best: noSums(S),
@@ -135,6 +144,16 @@ export async function pairSums(
   return { ...all, support, marked, groups };
 }
 
+function checkEnds(groupEnds: readonly number[], nRows: number): void {
+  const last = groupEnds[groupEnds.length - 1] ?? 0;
+  const isAscending = groupEnds.every((end, g) => end > (groupEnds[g - 1] ?? 0));
+  if (last === nRows && (isAscending || nRows === 0)) return;
+  throw new RangeError(
+    `Cannot add up groups of tokens: expected ends that increase to ${nRows}, ` +
+      `got ${groupEnds.join(", ")}`,
+  );
+}
+
 function noSums(nSource: number): PartnerSums {
   return {
     nBoth: new Uint32Array(nSource),
@@ -173,20 +192,16 @@ function addSums({ nRows, offsets, values }: Sparse, all: ColumnSums, some: Colu
   for (let f = 0; f < nRows; f++) {
     const [from, to] = [offsets[f], offsets[f + 1]];
     if (from === to) continue;
-    let [sum, squares, part, squaresOfPart] = [all.sums[f], all.squares[f], 0, 0];
-    for (let e = from; e < to; e++) {
-      const value = values[e];
-      sum += value;
-      part += value;
-      squares += value * value;
-      squaresOfPart += value * value;
+    for (const  of of[all, some]) {
+      let [sum, squares] = [of.sums[f], of.squares[f]];
+      for (let e = from; e < to; e++) {
+        sum += values[e];
+        squares += values[e] * values[e];
+      }
+      of.sums[f] = sum;
+      of.squares[f] = squares;
+      of.counts[f] += to - from;
     }
-    all.counts[f] += to - from;
-    some.counts[f] += to - from;
-    all.sums[f] = sum;
-    some.sums[f] += part;
-    all.squares[f] = squares;
-    some.squares[f] += squaresOfPart;
   }
 }
 
@@ -195,7 +210,8 @@ function commonScratch(nRows: number) {
   const firing = new Float32Array(nRows); // of the target feature, by row; else 0
   const rows = new Uint32Array(nRows);
   const products = new Float64Array(nRows);
-  let [n, total, least] = [0, 0, 0];
+  const smaller = new Float32Array(nRows);
+  let n = 0;
   return {
     /** Lays out target feature j, which many source features may have as a partner. */
     begin({ offsets, columns, values }: Sparse, j: number) {
@@ -207,31 +223,31 @@ function commonScratch(nRows: number) {
     },
     /** Finds its tokens with source feature i. */
     meet({ offsets, columns, values }: Sparse, i: number) {
-      [n, total, least] = [0, 0, 0];
+      n = 0;
       const end = offsets[i + 1];
       for (let e = offsets[i]; e < end; e++) {
         const b = firing[columns[e]];
         if (b === 0) continue;
         const a = values[e];
         rows[n] = columns[e];
-        products[n++] = a * b;
-        total += a * b;
-        least += a < b ? a : b;
+        products[n] = a * b;
+        smaller[n++] = a < b ? a : b;
       }
     },
     products: () => products.subarray(0, n),
     /** Adds what was found to the sums of feature i over all tokens, and over those of a group. */
     addTo(all: PartnerSums, i: number, group?: PartnerSums) {
       if (n === 0) return;
-      let sum = all.products[i];
-      for (let e = 0; e < n; e++) sum += products[e];
-      all.products[i] = sum;
-      all.nBoth[i] += n;
-      all.smaller[i] += least;
-      if (group === undefined) return;
-      group.products[i] += total;
-      group.nBoth[i] += n;
-      group.smaller[i] += least;
+      for (const sums of group ? [all, group] : [all]) {
+        let [sum, least] = [sums.products[i], sums.smaller[i]];
+        for (let e = 0; e < n; e++) {
+          sum += products[e];
+          least += smaller[e];
+        }
+        sums.products[i] = sum;
+        sums.smaller[i] = least;
+        sums.nBoth[i] += n;
+      }
     },
     /** Adds the products on marked tokens. */
     addMarked(marked: readonly Float64Array[], i: number, marks: Uint8Array, first: number) {

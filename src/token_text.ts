@@ -1,8 +1,8 @@
 /**
  * What each token of a Hugging Face tokenizer.json reads as, byte for byte.
  *
- * Only the vocabulary, the added tokens and the decoder of the file are used. The packages of Hugging
- * Face give text, in which every part of a character is the same U+FFFD; here it stays what it is.
+ * Only the vocabulary, the added tokens and the decoder are used. The packages of Hugging Face give
+ * text, in which every part of a character is the same U+FFFD; here it stays what it is.
  *
  * V = token ids, from 0 to the largest.
  *
@@ -180,14 +180,15 @@ function readVocabulary(
     throw new DataError("read the tokens of", { where, expected, got: show(got) });
   };
   const tokens: (string | undefined)[] = [];
-  for (const [e, [token, id]] of all.entries()) {
+  let e = 0;
+  for (const [token, id] of all) {
     if (typeof token !== "string" || !token.isWellFormed()) return refuse("texts", token);
     // A larger id is no vocabulary's, and would ask for a list of its length.
     if (typeof id !== "number" || id !== id >>> 0 || id >= 2 ** 24) {
       return refuse("ids from 0 to 16777215", id);
     }
     while (tokens.length <= id) tokens.push(undefined);
-    if (e < own.length && tokens[id] !== undefined) refuse("every id once", id);
+    if (e++ < own.length && tokens[id] !== undefined) refuse("every id once", id);
     tokens[id] = token;
   }
   if (tokens.length === 0) refuseMember(where, "model.vocab", "a token", vocab);
@@ -272,8 +273,7 @@ const kinds: Readonly<Record<string, (member: Member) => Step>> = {
 const replace = (pattern: string, content: string): Step => (token) =>
   token.replaceAll(pattern, () => content);
 
-// In the order of the package, which applies them to one token at a time.
-// deno-fmt-ignore
+// deno-fmt-ignore: in the order of the package, which applies them to one token at a time
 const cleanings: readonly (readonly [string, string])[] = [
   [" .", "."], [" ?", "?"], [" !", "!"], [" ,", ","], [" ' ", "'"], [" n't", "n't"],
   [" 'm", "'m"], [" do not", " don't"], [" 's", "'s"], [" 've", "'ve"], [" 're", "'re"],

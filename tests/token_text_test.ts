@@ -231,6 +231,11 @@ const broken: Readonly<Record<string, readonly [text: string, message: string, c
       'Cannot read "decoder.decoders[1].type" in f/tokenizer.json: expected one of Fuse, Strip, ' +
       'once tokens are joined, got "ByteLevel"',
     ],
+    "a change of the bytes of a byte-level vocabulary": [
+      ofDecoder({ type: "Sequence", decoders: [{ type: "ByteLevel" }, { type: "ByteFallback" }] }),
+      'Cannot read "decoder.decoders[1].type" in f/tokenizer.json: expected one of Fuse, Strip, ' +
+      'once tokens are joined, got "ByteFallback"',
+    ],
     "a first token that is a number": [
       '{"model":{"vocab":{"a":0}}}',
       'Cannot read "bos_token" in f/tokenizer_config.json: expected a token, got 7',
