@@ -66,7 +66,16 @@ export {
   type Value,
 } from "./src/onnx.ts";
 export { type Activation, type NeoxConfig, neoxGraph, parseNeoxConfig } from "./src/gpt_neox.ts";
-export { type HookOptions, type Model, readModel } from "./src/model.ts";
+export { type Head, type HookOptions, type Model, readModel } from "./src/model.ts";
+export {
+  type LogitLens,
+  logitLens,
+  ranksOf,
+  readUnembedding,
+  type TokenLogits,
+  type Unembedding,
+} from "./src/logit_lens.ts";
+export { readTokenTexts, textOf, type TokenTexts } from "./src/token_text.ts";
 export { type NormalizationKind, parseSaeConfig, type SaeConfig } from "./src/sae_config.ts";
 export { type Normalization, readSae, type Sae, type SaeActivation } from "./src/sae.ts";
 export {
@@ -191,6 +200,7 @@ export {
   type FeatureSums,
   measure,
   type Metric,
+  metricNames,
   metrics,
 } from "./src/measures.ts";
 export { createMatcher, type Matcher, type MatcherOptions } from "./src/matcher.ts";

@@ -8,6 +8,7 @@ import { count } from "./axes.ts";
 import { isSame } from "./frames.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
 import { html, type Markup } from "./html.ts";
+import { metricNames } from "./measures.ts";
 import { featurePaths } from "./paths.ts";
 import { type Appearing, percent, plain } from "./report_tables.ts";
 import { quantile } from "./statistics.ts";
@@ -183,7 +184,7 @@ export function findings(
  * @param threshold Distance below which a feature is present.
  * @returns A list of terms.
  */
-export function reading({ reference, checkpoints }: Summary, threshold: number): Markup {
+export function reading({ reference, checkpoints, metric }: Summary, threshold: number): Markup {
   const hasNulls = checkpoints.some(({ nulls }) => nulls.rotated.length > 0);
   const terms: readonly (readonly [string, string])[] = [
     [
@@ -197,11 +198,11 @@ export function reading({ reference, checkpoints }: Summary, threshold: number):
       "of a feature of the reference. Two features may have the same match.",
     ],
     [
-      "Cosine",
-      "Cosine similarity of the activations of a feature and its match over all tokens: 1 if they " +
+      "Similarity",
+      `Here the ${metricNames[metric]} of a feature and its match over all tokens: 1 if they ` +
       "fire on the same tokens in the same proportions, 0 if never together.",
     ],
-    ["Distance", "1 − cosine."],
+    ["Distance", "1 − similarity."],
     [
       "Dead, no match",
       "A feature is dead if it fires on none of these tokens. It has no match; nor has a feature " +

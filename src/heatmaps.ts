@@ -7,6 +7,7 @@
  */
 
 import { count, type Figure, noValueColour, quietAxis, stepFigure, type Trace } from "./axes.ts";
+import { metricNames } from "./measures.ts";
 import { featuresByEmergence } from "./paths.ts";
 import {
   type CheckpointSummary,
@@ -49,11 +50,11 @@ export function similarityHistogramFigure(summary: Summary): Figure {
     title: "How alike features are to their matches: activations",
     range: [0, 1],
     nBins: 49,
-    axisTitle: "cosine of activations",
+    axisTitle: metricNames[summary.metric],
     values: ({ match }) => match.similarity,
     meaning: "Each column is a checkpoint, and shows how many of the reference’s features have " +
-      "a match there with a given cosine of activations: 1 is a feature that fires on the same " +
-      "tokens in the same proportions.",
+      `a match there with a given ${metricNames[summary.metric]}: 1 is a feature that fires on ` +
+      "the same tokens in the same proportions.",
   });
 }
 
@@ -112,7 +113,7 @@ function histogramFigure(
         nMissing[c],
       ])
     ),
-    hovertemplate: "step %{customdata[0]:,}<br>cosine %{customdata[1]}<br>" +
+    hovertemplate: "step %{customdata[0]:,}<br>from %{customdata[1]}<br>" +
       "features: %{customdata[2]:,} (%{customdata[3]:.1%} of all)<br>" +
       "in no bin, for want of a match: %{customdata[4]:,}<extra></extra>",
   };

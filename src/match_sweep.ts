@@ -43,6 +43,7 @@ import {
 } from "./sweep_activations.ts";
 import { type DenseDevice, loadTfjs } from "./tfjs.ts";
 import { onTokens, tokenSet, type TokenSetParts } from "./token_set.ts";
+import { readTokenTexts } from "./token_text.ts";
 import { tokenShares } from "./token_share.ts";
 
 /** What can be changed about the match of a sweep. */
@@ -102,6 +103,7 @@ export async function matchSweep(
     contextSize: info.context_size,
     norms: await readNorms(referencePath),
     ...options,
+    padding: options.padding ?? await paddingOf(sweep),
   });
   const matcher = device === "cpu"
     ? createMatcher(options)
@@ -158,6 +160,10 @@ export async function matchSweep(
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
   await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary, distance));
   return summary;
+}
+
+async function paddingOf({ tokenizer }: Sweep): Promise<number | undefined> {
+  return tokenizer && (await readTokenTexts(tokenizer.path)).padding;
 }
 
 /** What all matches of a sweep have in common. */

@@ -9,6 +9,14 @@
 /** A measure of how alike two features are. All are 1 for equal features. */
 export type Metric = "cosine" | "pearson" | "iou" | "weighted_jaccard";
 
+/** What each measure is called in a sentence. */
+export const metricNames: { readonly [M in Metric]: string } = {
+  cosine: "cosine of activations",
+  pearson: "correlation of activations",
+  iou: "overlap of firing",
+  weighted_jaccard: "weighted Jaccard similarity of activations",
+};
+
 /** All measures, the default first. */
 export const metrics: readonly Metric[] = ["cosine", "pearson", "iou", "weighted_jaccard"];
 

@@ -179,11 +179,13 @@ function cutsOf(
 // The source features that have each target feature as their best or second best, which are two.
 function suitorsOf({ best, runnerUp }: Pick<Match, "best" | "runnerUp">, nTarget: number) {
   const offsets = new Uint32Array(nTarget + 1);
-  for (const  of of[best, runnerUp]) for (const j of of) if (j >= 0) offsets[j + 1]++;
+  for (const partners of [best, runnerUp]) for (const j of partners) if (j >= 0) offsets[j + 1]++;
   for (let j = 0; j < nTarget; j++) offsets[j + 1] += offsets[j];
   const next = offsets.slice(0, nTarget);
   const features = new Uint32Array(offsets[nTarget]);
-  for (const  of of[best, runnerUp]) of.forEach((j, i) => j >= 0 && (features[next[j]++] = i));
+  for (const partners of [best, runnerUp]) {
+    partners.forEach((j, i) => j >= 0 && (features[next[j]++] = i));
+  }
   return { offsets, features };
 }
 
@@ -192,15 +194,15 @@ function addSums({ nRows, offsets, values }: Sparse, all: ColumnSums, some: Colu
   for (let f = 0; f < nRows; f++) {
     const [from, to] = [offsets[f], offsets[f + 1]];
     if (from === to) continue;
-    for (const  of of[all, some]) {
-      let [sum, squares] = [of.sums[f], of.squares[f]];
+    for (const into of [all, some]) {
+      let [sum, squares] = [into.sums[f], into.squares[f]];
       for (let e = from; e < to; e++) {
         sum += values[e];
         squares += values[e] * values[e];
       }
-      of.sums[f] = sum;
-      of.squares[f] = squares;
-      of.counts[f] += to - from;
+      into.sums[f] = sum;
+      into.squares[f] = squares;
+      into.counts[f] += to - from;
     }
   }
 }

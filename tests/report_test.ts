@@ -127,7 +127,7 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
   };
   new Function("document", "Plotly", boot)(document, Plotly);
 
-  assert.equal(figures.length, 7);
+  assert.equal(figures.length, 11);
   assert.deepEqual(
     calls.map(([name, plot]) => [name, plot]),
     figures.map((_, f) => ["newPlot", f]),
