@@ -279,7 +279,7 @@ export {
   type Summary,
 } from "./src/summary.ts";
 export { type FeaturePath, featurePaths, featuresByEmergence } from "./src/paths.ts";
-export { type Frames, framesOf, isSame } from "./src/frames.ts";
+export { type Frames, framesOf, isSame, sameCheckpoints } from "./src/frames.ts";
 export { writeFeatures, writeSummary } from "./src/summary_table.ts";
 export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
 export {

@@ -3,12 +3,12 @@
  *
  * Reads   the sweep file, its SAEs' decoders, <out>/tokens.arrow and
  *         <out>/activations/step<N>.arrow.
- * Writes  <out>/matches/step<N>.arrow, <out>/reverse/step<N>.arrow,
- *         <out>/chain/step<M>-step<N>.arrow and <out>/chain/reverse/ of the same name,
- *         <out>/summary.arrow, <out>/features.arrow and <out>/report/index.html.
+ * Writes  <out>/{matches,reverse,chain,chain/reverse}/*.arrow, <out>/summary.arrow,
+ *         <out>/features.arrow and <out>/report/index.html.
  * Example deno task match --sweep fixtures/tiny/sweep.json --out out/tiny --appearing-at 128
  */
 
+import { sameCheckpoints } from "../src/frames.ts";
 import { matchSweep } from "../src/match_sweep.ts";
 import { metrics } from "../src/measures.ts";
 import { countMatched } from "../src/summary.ts";
@@ -52,8 +52,10 @@ await run(command, async ({ sweep, out, appearingAt, sample, matchDevice, ...opt
           `below distance ${distance}${wasThere ? ", already there" : ""}`,
       ),
   });
-  const shown = { nSampled: sample, seed, threshold: distance };
+  for (const { before, step } of sameCheckpoints(summary)) {
+    say(`warning: step ${before} and step ${step} are so alike that they must be the same weights`);
+  }
   say(
-    await writeReport(summary, out, appearingAt === undefined ? shown : { ...shown, appearingAt }),
+    await writeReport(summary, out, { appearingAt, nSampled: sample, seed, threshold: distance }),
   );
 });

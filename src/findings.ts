@@ -5,7 +5,7 @@
  */
 
 import { count } from "./axes.ts";
-import { isSame } from "./frames.ts";
+import { sameCheckpoints } from "./frames.ts";
 import { comparedCheckpoints } from "./heatmaps.ts";
 import { html, type Markup } from "./html.ts";
 import { metricNames } from "./measures.ts";
@@ -119,12 +119,8 @@ function certainty({ emergence: { intervals }, checkpoints, reference }: Summary
  * @returns A warning for each; nothing if there is none.
  */
 export function warnings(summary: Summary): Markup {
-  const { checkpoints, links } = summary;
-  const same = links.flatMap((link, c) =>
-    isSame(link) ? [[checkpoints[c].step, checkpoints[c + 1].step]] : []
-  );
   return html`${
-    same.map(([before, step]) =>
+    sameCheckpoints(summary).map(({ before, step }) =>
       html`
         <p class="warning" role="note"><strong>Step ${count(before)} and step ${count(step)} are the
           same.</strong> Their features are so alike that they must be of the same weights: look

@@ -81,3 +81,17 @@ export function isSame(link: Match): boolean {
   );
   return nAlike > 0 && nAlike >= 0.99 * nLive;
 }
+
+/**
+ * Neighbouring checkpoints that are the same weights; see {@linkcode isSame}.
+ *
+ * @param summary A matched sweep.
+ * @returns The steps of each such pair.
+ */
+export function sameCheckpoints(
+  { checkpoints, links }: Summary,
+): { readonly before: number; readonly step: number }[] {
+  return links.flatMap((link, c) =>
+    isSame(link) ? [{ before: checkpoints[c].step, step: checkpoints[c + 1].step }] : []
+  );
+}

@@ -182,7 +182,10 @@ async function matchedOf(checkpoint: Checkpoint, job: Job) {
   const other = await describedBy(out, checkpoint);
   checkSame(info, other, out);
   const trials = trialsOf(options);
-  const about = aboutMatch(info, other, job, JSON.stringify(trials));
+  const { nRotations, nExchanges, nReplicas, seed } = trials;
+  const tried =
+    `rotations ${nRotations} exchanges ${nExchanges} replicas ${nReplicas} seed ${seed}`;
+  const about = aboutMatch(info, other, job, tried);
   const paths = [`${out}/matches/${name}.arrow`, `${out}/reverse/${name}.arrow`] as const;
   if (await isFinished(paths, about, options)) {
     const found = await readMatch(await openFile(paths[0]), await openFile(paths[1]));

@@ -43,7 +43,7 @@ export interface ReportOptions {
    * Step of which appearing features are shown one by one; if left out, the checkpoint, other than
    * the first one and the reference, at which most appear.
    */
-  readonly appearingAt?: number;
+  readonly appearingAt?: number | undefined;
   /** How many of them are shown. */
   readonly nSampled?: number;
   /** Seed of their choice. */

@@ -277,6 +277,7 @@ Deno.test("mod.ts exports what is listed here, and nothing else", () => {
     "rowBlocks",
     "runHere",
     "saeGraph",
+    "sameCheckpoints",
     "sample",
     "sequenceSums",
     "sha256",
