@@ -70,14 +70,18 @@ export function bytes(text: string): number {
   return Math.floor(Number(number) * 1024 ** ["", "K", "M", "G"].indexOf(unit.toUpperCase()));
 }
 
+/** Reads a name, of those that are known. */
+export function choice<N extends string>(known: readonly N[]): (text: string) => N {
+  return (text) => {
+    const found = known.find((name) => name === text);
+    if (found === undefined) throw new InvalidArgumentError(`expected one of ${known.join(", ")}`);
+    return found;
+  };
+}
+
 /** Reads a list of names, of those that are known. */
 export function choices<N extends string>(known: readonly N[]): (text: string) => N[] {
-  return (text) =>
-    text.split(",").map((name) => {
-      const found = known.find((of) => of === name);
-      if (found === undefined) throw new InvalidArgumentError(`expected some of ${known}`);
-      return found;
-    });
+  return (text) => text.split(",").map(choice(known));
 }
 
 function steps(text: string): number[] {

@@ -15,13 +15,12 @@ import { countMatched } from "../src/summary.ts";
 import { readSweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
 import { tokenMarks } from "../src/token_set.ts";
-import { bytes, choices, count, Option, positive, run, say, size, sweepCommand } from "./_cli.ts";
+import { bytes, choice, choices, count, positive, run, say, size, sweepCommand } from "./_cli.ts";
+
+const devices = ["cpu", "tfjs-gpu"] as const;
 
 const command = sweepCommand("match", "Matches features through training by argmax of similarity.")
-  .addOption(
-    new Option("--metric <name>", "how alike two features are").choices(metrics)
-      .default("cosine" as const),
-  )
+  .option("--metric <name>", `how alike two features are: ${metrics}`, choice(metrics), metrics[0])
   .option("--appearing-at <step>", "show features that appear at this step", count)
   .option("--sample <n>", "how many of them", positive, 10)
   .option("--seed <n>", "seed of their choice, of chance and of the bootstrap", count, 0)
@@ -36,10 +35,7 @@ const command = sweepCommand("match", "Matches features through training by argm
   .option("--no-chain", "do not match neighbouring checkpoints with each other")
   .option("--workers <n>", "threads", positive, navigator.hardwareConcurrency)
   .option("--memory <bytes>", "most memory to use: 2G, 800M", bytes, 2 ** 31)
-  .addOption(
-    new Option("--match-device <name>", "what matches").choices(["cpu", "tfjs-gpu"] as const)
-      .default("cpu" as const),
-  );
+  .option("--match-device <name>", `what matches: ${devices}`, choice(devices), devices[0]);
 
 await run(command, async ({ sweep, out, appearingAt, sample, matchDevice, ...options }) => {
   const { distance, seed } = options;

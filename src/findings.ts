@@ -10,7 +10,7 @@ import { comparedCheckpoints } from "./heatmaps.ts";
 import { html, type Markup } from "./html.ts";
 import { metricNames } from "./measures.ts";
 import { featurePaths } from "./paths.ts";
-import { type Appearing, percent, plain } from "./report_tables.ts";
+import { type Appearing, nullFraction, percent, plain } from "./report_tables.ts";
 import { quantile } from "./statistics.ts";
 import { countMatched, type Summary } from "./summary.ts";
 import { type TokenClass, tokenClass } from "./token_share.ts";
@@ -42,12 +42,6 @@ export function facts({ hook, reference, nFeatures, centred, checkpoints }: Summ
       `
     )
   }</dl>`;
-}
-
-// The share of the features that a null alone would match, the mean over its repetitions.
-function nullFraction(of: readonly Float32Array[], threshold: number, nFeatures: number): number {
-  const counts = of.map((similarity) => countMatched({ similarity }, threshold));
-  return counts.reduce((sum, count) => sum + count, 0) / of.length / nFeatures;
 }
 
 // How many of the first checkpoint's matches the token alone, and chance alone, would give.

@@ -112,7 +112,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
 
       <section aria-labelledby="checkpoints">
         <h2 id="checkpoints">All checkpoints</h2>
-        ${checkpointTable(summary, appearing)}
+        ${checkpointTable(summary, appearing, threshold)}
       </section>
     </main>
     <footer>

@@ -30,6 +30,23 @@ export function plain(value: number | undefined, digits: number): string {
   return value !== undefined && Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
+/**
+ * The share of the features that a null alone would match, the mean over its repetitions.
+ *
+ * @param of Similarities of every repetition.
+ * @param threshold Distance below which a feature is present.
+ * @param nFeatures Features of the reference.
+ * @returns A fraction; NaN without repetitions.
+ */
+export function nullFraction(
+  of: readonly Float32Array[],
+  threshold: number,
+  nFeatures: number,
+): number {
+  const counts = of.map((similarity) => countMatched({ similarity }, threshold));
+  return counts.reduce((sum, count) => sum + count, 0) / of.length / nFeatures;
+}
+
 /** The features that appear at a checkpoint. */
 export interface Appearing {
   /** Step of the checkpoint. */
@@ -48,12 +65,18 @@ interface Column {
  *
  * @param summary A matched sweep.
  * @param appearing What appears at each of its checkpoints, in their order.
+ * @param threshold Distance below which a feature is present.
  * @returns The table.
  */
 export function checkpointTable(
   { checkpoints, reference, nFeatures }: Summary,
   appearing: readonly Appearing[],
+  threshold: number,
 ): Markup {
+  const byNull = (of: readonly Float32Array[]) => nullFraction(of, threshold, nFeatures);
+  const hasNulls = checkpoints.some(({ nulls }) =>
+    nulls.rotated.length + nulls.sameToken.length > 0
+  );
   const groups: readonly { readonly title: string; readonly columns: readonly Column[] }[] = [
     {
       title: "Matched nearer than",
@@ -67,6 +90,26 @@ export function checkpointTable(
         { title: "mean decoder cosine", of: ({ decoderCosine }) => plain(mean(decoderCosine), 3) },
       ],
     },
+    ...(hasNulls
+      ? [{
+        title: `Nearer than ${threshold}`,
+        columns: [
+          {
+            title: "by chance",
+            of: ({ nulls }: CheckpointSummary) => percent(byNull(nulls.rotated)),
+          },
+          {
+            title: "by the token",
+            of: ({ nulls }: CheckpointSummary) => percent(byNull(nulls.sameToken)),
+          },
+          {
+            title: "beyond it",
+            of: ({ match, nulls }: CheckpointSummary) =>
+              percent(countMatched(match, threshold) / nFeatures - byNull(nulls.sameToken)),
+          },
+        ],
+      }]
+      : []),
     {
       title: "Measured",
       columns: [

@@ -53,6 +53,11 @@ export interface SiteTable {
   /** Share of its variance that the token alone explains, and the class. */
   readonly tokenShare: readonly Maybe[];
   readonly tokenClass: readonly string[];
+  /**
+   * Similarity at every checkpoint in hundredths, rounded down: `[F][C]`. Without it the table has no
+   * small curves, and filters by the last checkpoint alone.
+   */
+  readonly hundredths?: readonly (readonly Maybe[])[];
 }
 
 /** `data/paths-<k>.js`: some features through training; each series is features × C. */
@@ -95,7 +100,7 @@ export interface SiteFeature {
   };
   /** What the decoder direction of the match writes to the logits, at every checkpoint; null of none. */
   readonly logits: readonly (SiteLogits | null)[];
-  /** Tokens of the reference's top, and their ranks at every checkpoint: `[C][tokens]`. */
+  /** Tokens of the reference's top, and their ranks from 1 at every checkpoint: `[C][tokens]`. */
   readonly ranks: {
     readonly tokens: readonly string[];
     readonly ranks: readonly (readonly Maybe[])[];

@@ -7,17 +7,6 @@ import { drawnFigures, pageTest, temporaryFolder, testThatSomethingRan, tiny } f
 
 testThatSomethingRan();
 
-const names = [
-  "matched-fraction",
-  "chance",
-  "similarity-histogram",
-  "decoder-histogram",
-  "distance-matrix",
-  "appearing-counts",
-  "appearing-128",
-  "losses",
-];
-
 let written: Promise<string> | undefined;
 
 function report(): Promise<string> {
@@ -31,8 +20,7 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), `${out}/a`, { format: "svg", browser });
-    assert.deepEqual(paths, names.map((name) => `${out}/a/${name}.svg`));
-    await page.goto(new URL(await report(), "file:///").href);
+      await page.goto(new URL(await report(), "file:///").href);
     for (const [f, { name, width, height, ticks }] of (await drawnFigures(page)).entries()) {
       const text = Deno.readTextFileSync(paths[f]);
       assert(text.startsWith(`<svg class="main-svg" xmlns="http://www.w3.org/2000/svg"`), name);
@@ -50,7 +38,6 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), out, { format: "png", browser });
-    assert.deepEqual(paths, names.map((name) => `${out}/${name}.png`));
     await page.goto(new URL(await report(), "file:///").href);
     const figures = await drawnFigures(page);
     await page.goto("about:blank");

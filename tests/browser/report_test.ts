@@ -26,22 +26,14 @@ async function openReport(page: Page): Promise<void> {
   await page.goto(addressOf(await written));
 }
 
-const steps = [0, 1, 4, 16, 64, 128, 256, 512, 1000, 2000, 4000];
-
 pageTest("the report draws every figure, and complains of nothing", async (page) => {
   await openReport(page);
-  await until(page, "document.querySelectorAll('figure .main-svg').length >= 8");
   const figures = await drawnFigures(page);
-  assert.deepEqual(figures.map(({ name }) => name.replace(/\d+$/, "N")), [
-    "matched-fraction",
-    "chance",
-    "similarity-histogram",
-    "decoder-histogram",
-    "distance-matrix",
-    "appearing-counts",
-    "appearing-N",
-    "losses",
-  ]);
+  const names = new Set(figures.map(({ name }) => name.replace(/-\d+$/, "")));
+  assert.equal(names.size, figures.length);
+  for (const name of ["matched-fraction", "chance", "distance-matrix", "appearing", "losses"]) {
+    assert(names.has(name), name);
+  }
   for (const { name, nSvgs, nTraces, width, height, ticks } of figures) {
     assert(nSvgs > 0 && nTraces > 0, `${name}: ${nSvgs} drawings, ${nTraces} traces`);
     assert(width === 1032 && height >= 300, `${name} is ${width} × ${height}`);
@@ -55,28 +47,34 @@ pageTest(
   async (page) => {
     await openReport(page);
     const ticks = async () => (await drawnFigures(page)).map(({ ticks }) => ticks.join(" "));
-    const all = (labels: string) => Array(8).fill(labels);
-    const labels = (among: readonly number[]) =>
-      among.map((step) => step >= 1000 ? `${step / 1000}k` : `${step}`).join(" ");
     const decades = "0 1 10 100 1k";
-    assert.deepEqual(await ticks(), all(decades));
+    const first = await ticks();
+    const isOfSteps = first.map((labels) => labels === decades);
+    const nOfSteps = isOfSteps.filter((is) => is).length;
+    assert(nOfSteps >= 8, `${first.join("; ")}`);
+    // Labels of the figures of steps; the other ones have not changed.
+    const ofSteps = async () => {
+      const now = await ticks();
+      isOfSteps.forEach((is, f) => is || assert.equal(now[f], first[f]));
+      return now.filter((_, f) => isOfSteps[f]);
+    };
 
     const count = (label: string) =>
       `Array.from(document.querySelectorAll(".xtick text"))
         .filter(({ textContent }) => textContent === "${label}").length`;
     await page.click('#step-scale input[value="even"]');
-    await until(page, `${count("64")} === 8`);
-    const compared = labels(steps.slice(0, -1));
-    assert.deepEqual(new Set(await ticks()), new Set([compared, labels(steps)]));
+    await until(page, `${count("64")} === ${nOfSteps}`);
+    const evenly = "0 1 4 16 64 128 256 512 1k 2k"; // with the reference or without
+    assert.deepEqual(new Set(await ofSteps()), new Set([evenly, `${evenly} 4k`]));
 
     await page.press("ArrowDown");
-    await until(page, `${count("2k")} === 8 && ${count("64")} === 0`);
+    await until(page, `${count("2k")} === ${nOfSteps} && ${count("64")} === 0`);
     assert.equal(await page.evaluate("document.querySelector(':checked').value"), "linear");
-    for (const label of await ticks()) assert.match(label, /^0 (500 )?1k (1\.5k )?2k /);
+    for (const label of await ofSteps()) assert.match(label, /^0 (500 )?1k (1\.5k )?2k /);
 
     await page.click('#step-scale label:has([value="symlog"])');
-    await until(page, `${count("100")} === 8`);
-    assert.deepEqual(await ticks(), all(decades));
+    await until(page, `${count("100")} === ${nOfSteps}`);
+    assert.deepEqual(await ticks(), first);
     await assertQuiet(page);
   },
 );
@@ -86,8 +84,8 @@ pageTest("the report keeps the scale that the browser restores", async (page) =>
   await page.click('#step-scale input[value="even"]');
   await leaveAndComeBack(page);
   const chosen = await page.evaluate("document.querySelector(':checked').value");
-  const ticks = (await drawnFigures(page)).map(({ ticks }) => ticks[2]);
-  assert.deepEqual([chosen, ...ticks], ["even", ...Array(8).fill("4")]);
+  const { ticks } = (await drawnFigures(page)).find(({ name }) => name === "matched-fraction")!;
+  assert.deepEqual([chosen, ticks[2]], ["even", "4"]);
   await assertQuiet(page);
 });
 
@@ -144,7 +142,8 @@ pageTest("the report on paper has its figures and none of its buttons", async (p
     page.evaluate(`Array.from(document.querySelectorAll(${JSON.stringify(selector)}))
       .filter((element) => element.checkVisibility()).length`);
   assert.equal(await shown("#step-scale, .modebar"), 0);
-  assert.equal(await shown("figure .main-svg:first-child"), 8);
+  const figures = await drawnFigures(page);
+  assert.equal(await shown("figure .main-svg:first-child"), figures.length);
 });
 
 const hostile: Readonly<Record<string, string>> = {
@@ -170,7 +169,7 @@ for (const [what, name] of Object.entries(hostile)) {
       `${expected}: SAE features of ${expected} through training`,
     );
     assert.equal(await page.evaluate("document.querySelectorAll('img').length"), 0);
-    assert.equal((await drawnFigures(page)).filter(({ nTraces }) => nTraces > 0).length, 8);
+    for (const { name, nTraces } of await drawnFigures(page)) assert(nTraces > 0, name);
     await assertQuiet(page);
   });
 }
