@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { writePictures } from "../../src/pictures.ts";
 import { writeReport } from "../../src/write_report.ts";
-import { drawnFigures, pageTest, temporaryFolder, testThatSomethingRan, tiny } from "./_pages.ts";
+import {
+  addressOf,
+  drawnFigures,
+  pageTest,
+  temporaryFolder,
+  testThatSomethingRan,
+  tiny,
+} from "./_pages.ts";
 
 testThatSomethingRan();
 
@@ -20,8 +27,11 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), `${out}/a`, { format: "svg", browser });
-      await page.goto(new URL(await report(), "file:///").href);
-    for (const [f, { name, width, height, ticks }] of (await drawnFigures(page)).entries()) {
+    await page.goto(addressOf(await report()));
+    const figures = await drawnFigures(page);
+    assert(figures.length >= 8);
+    assert.deepEqual(paths, figures.map(({ name }) => `${out}/a/${name}.svg`));
+    for (const [f, { name, width, height, ticks }] of figures.entries()) {
       const text = Deno.readTextFileSync(paths[f]);
       assert(text.startsWith(`<svg class="main-svg" xmlns="http://www.w3.org/2000/svg"`), name);
       assert(text.includes(`width="${width}" height="${height}"`), `size of ${name}`);
@@ -38,21 +48,22 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), out, { format: "png", browser });
-    await page.goto(new URL(await report(), "file:///").href);
+    await page.goto(addressOf(await report()));
     const figures = await drawnFigures(page);
-    await page.goto("about:blank");
+    assert.deepEqual(paths, figures.map(({ name }) => `${out}/${name}.png`));
+    await page.goto("about:blank"); // whose policy is none
     for (const [f, path] of paths.entries()) {
       const { width, height, name } = figures[f];
       const seen = await page.evaluate<readonly number[]>(`(async () => {
-      const image = new Image();
-      image.src = "data:image/png;base64,${Deno.readFileSync(path).toBase64()}";
-      await image.decode();
-      const { width, height } = image;
-      const context = new OffscreenCanvas(width, height).getContext("2d");
-      context.drawImage(image, 0, 0);
-      const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-      return [width, height, pixels[0], new Set(pixels).size];
-    })()`);
+        const image = new Image();
+        image.src = "data:image/png;base64,${Deno.readFileSync(path).toBase64()}";
+        await image.decode();
+        const { width, height } = image;
+        const context = new OffscreenCanvas(width, height).getContext("2d");
+        context.drawImage(image, 0, 0);
+        const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
+        return [width, height, pixels[0], new Set(pixels).size];
+      })()`);
       assert.deepEqual(seen.slice(0, 3), [2 * width, 2 * height, 0xffffffff], name);
       assert(seen[3] > 20, `${name} has ${seen[3]} colours`);
     }
