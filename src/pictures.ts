@@ -90,9 +90,12 @@ function drawing(name: string, format: PictureFormat): string {
   })()`;
 }
 
+// A browser writes the style of an element before or after its other attributes, as it happens.
+const styledTag = /(<[\w:]+(?: [\w:-]+="[^"]*")*?)( style="[^"]*")((?: [\w:-]+="[^"]*")*)/g;
+
 function bytesOf(dataUrl: string): Uint8Array {
   const text = dataUrl.slice(dataUrl.indexOf(",") + 1);
   return dataUrl.startsWith("data:image/png;base64,")
     ? Uint8Array.fromBase64(text)
-    : new TextEncoder().encode(decodeURIComponent(text));
+    : new TextEncoder().encode(decodeURIComponent(text).replace(styledTag, "$1$3$2"));
 }

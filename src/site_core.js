@@ -108,7 +108,10 @@ const site = (() => {
 
   function power(value) {
     const [digits, exponent] = value.toExponential(1).split("e");
-    const raised = Array.from(exponent.replace("+", ""), (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+    const raised = Array.from(
+      exponent.replace("+", ""),
+      (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)],
+    );
     return `${digits} × 10${raised.join("")}`.replace("-", "−");
   }
 
@@ -165,7 +168,10 @@ const site = (() => {
     if (element === null) return;
     box.replaceChildren(...[tips.get(element)()].flat());
     const [of, own] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
-    const left = Math.min(Math.max(8, of.x + of.width / 2 - own.width / 2), innerWidth - own.width - 8);
+    const left = Math.min(
+      Math.max(8, of.x + of.width / 2 - own.width / 2),
+      innerWidth - own.width - 8,
+    );
     const top = of.y - own.height - 6 >= 0 ? of.y - own.height - 6 : of.bottom + 6;
     box.style.setProperty("left", `${left}px`);
     box.style.setProperty("top", `${top}px`);
@@ -178,12 +184,16 @@ const site = (() => {
   let route = { view: undefined };
 
   function read(hash) {
-    if (!hash.startsWith("#/")) return { view: "overview", anchor: hash.slice(1), params: new Map() };
+    if (!hash.startsWith("#/")) {
+      return { view: "overview", anchor: hash.slice(1), params: new Map() };
+    }
     const [path, ...query] = hash.slice(2).split("?");
     const params = new Map(new URLSearchParams(query.join("?")));
     const [view, id = ""] = path.split("/");
     if (view === "features") return { view, params };
-    if (view === "feature") return { view, params, feature: /^\d{1,9}$/.test(id) ? Number(id) : -1 };
+    if (view === "feature") {
+      return { view, params, feature: /^\d{1,9}$/.test(id) ? Number(id) : -1 };
+    }
     return { view: "overview", anchor: "", params };
   }
 
@@ -262,13 +272,35 @@ const site = (() => {
   // Whether a key is meant for what is being filled in or scrolled, and not for the page.
   function isTyping({ target, ctrlKey, metaKey, altKey }) {
     const own = "input, select, textarea, [data-keys]";
-    return ctrlKey || metaKey || altKey || (target instanceof Element && target.closest(own) !== null);
+    return ctrlKey || metaKey || altKey ||
+      (target instanceof Element && target.closest(own) !== null);
   }
 
   return {
     // deno-fmt-ignore
-    load, receive, make, draw, visible, words, none, count, isNumber, fixed, number, percent, step,
-    shortStep, stepAxis, tip, views, address, go, start, isTyping, title, order: undefined,
+    load,
+    receive,
+    make,
+    draw,
+    visible,
+    words,
+    none,
+    count,
+    isNumber,
+    fixed,
+    number,
+    percent,
+    step,
+    shortStep,
+    stepAxis,
+    tip,
+    views,
+    address,
+    go,
+    start,
+    isTyping,
+    title,
+    order: undefined,
     get route() {
       return route;
     },

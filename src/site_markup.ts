@@ -77,7 +77,8 @@ const table = html`
       <div class="features-head">
         <h1 id="features-title" tabindex="-1">Features</h1>
         <p id="features-count" role="status"></p>
-        <p class="keys"><kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> searches</p>
+        <p
+          class="keys"><kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> searches</p>
       </div>
       <div id="features-grid" role="grid" aria-labelledby="features-title" tabindex="0" data-keys>
         <div id="features-columns" role="row" aria-rowindex="1"></div>
@@ -133,71 +134,65 @@ const feature = html`
       <p id="scrub-values" role="status"></p>
     </div>
     <div id="feature-body">
-      ${
-  part(
-    "paths",
-    "Its match through training",
-    "At each checkpoint the feature is followed to the one most like it. Point at a curve to read " +
-      "all of them at that checkpoint; click to stay there.",
-  )
-}
+      ${part(
+        "paths",
+        "Its match through training",
+        "At each checkpoint the feature is followed to the one most like it. Point at a curve to read " +
+          "all of them at that checkpoint; click to stay there.",
+      )}
       <p id="feature-undetailed" hidden></p>
       <div id="feature-detail">
-        ${
-  part(
-    "kwic",
-    "The same text at every checkpoint",
-    "A column for each checkpoint, a row for each place in the text. The stronger the colour, the more " +
-      "the match at that checkpoint fires on the token, from 0 to its largest activation there.",
-  )
-}
-        ${
-  part(
-    "contexts",
-    "Where it fires",
-    "The same places with more of the text around them, at the step chosen above. A mark under a " +
-      "token shows by how much the loss on the next one rises without the feature, where it was measured.",
-  )
-}
-        ${
-  part(
-    "density",
-    "How strongly it fires",
-    "Number of tokens by activation, a ridge for each checkpoint; heights are logarithmic.",
-  )
-}
-        ${
-  part(
-    "logits",
-    "What it writes",
-    "Tokens whose logits the decoder direction of the match raises and lowers most, and all tokens.",
-  )
-}
-        ${
-  part(
-    "ranks",
-    "When it learned to write them",
-    "Rank, among all tokens, of those that the feature raises most at the reference.",
-  )
-}
-        ${
-  part(
-    "ego",
-    "What it was before",
-    "Features near it at neighbouring checkpoints. A ribbon is the wider the more alike the two are; " +
-      "those along its matches are coloured.",
-  )
-}
+        ${part(
+          "kwic",
+          "The same text at every checkpoint",
+          "A column for each checkpoint, a row for each place in the text. The stronger the colour, the more " +
+            "the match at that checkpoint fires on the token, from 0 to its largest activation there.",
+        )}
+        ${part(
+          "contexts",
+          "Where it fires",
+          "The same places with more of the text around them, at the step chosen above. A mark under a " +
+            "token shows by how much the loss on the next one rises without the feature, where it was measured.",
+        )}
+        ${part(
+          "density",
+          "How strongly it fires",
+          "Number of tokens by activation, a ridge for each checkpoint; heights are logarithmic.",
+        )}
+        ${part(
+          "logits",
+          "What it writes",
+          "Tokens whose logits the decoder direction of the match raises and lowers most, and all tokens.",
+        )}
+        ${part(
+          "ranks",
+          "When it learned to write them",
+          "Rank, among all tokens, of those that the feature raises most at the reference.",
+        )}
+        ${part(
+          "ego",
+          "What it was before",
+          "Features near it at neighbouring checkpoints. A ribbon is the wider the more alike the two are; " +
+            "those along its matches are coloured.",
+        )}
         <div class="feature-pair">
-          ${part("correlated", "Fires together with", "Features of the reference, most alike first.")}
-          ${
-  part("neurons", "Dimensions it uses", "Of the residual, by weight in its decoder direction.")
-}
+          ${part(
+            "correlated",
+            "Fires together with",
+            "Features of the reference, most alike first.",
+          )}
+          ${part(
+            "neurons",
+            "Dimensions it uses",
+            "Of the residual, by weight in its decoder direction.",
+          )}
         </div>
       </div>
-      ${
-  part("alike", "Features of like trajectory", "Those whose similarity rises and falls most alike.")
-}
+      ${part(
+        "alike",
+        "Features of like trajectory",
+        "Those whose similarity rises and falls most alike.",
+      )}
     </div>
   </main>
 `;

@@ -75,15 +75,16 @@ export function writeSummary(sink: ByteSink, summary: Summary): void {
     add(`${mark}_share`, "float64?", ({ markShares }) => mean(markShares[mark]));
   }
   const frames = framesOf(summary);
-  const at = (value: (c: number) => number) => (checkpoint: Summary["checkpoints"][number]) => {
-    const c = checkpoints.indexOf(checkpoint);
-    return frames && c > 0 ? value(c) : -1;
-  };
+  const at =
+    (value: (c: number) => number, first = 1) => (checkpoint: Summary["checkpoints"][number]) => {
+      const c = checkpoints.indexOf(checkpoint);
+      return frames && c >= first ? value(c) : -1;
+    };
   for (const event of ["births", "deaths", "splits", "merges"] as const) {
     add(event, "uint32?", at((c) => frames!.events[event][c]));
   }
-  add("chain_both", "uint32?", at((c) => frames!.agreement[c].nBoth));
-  add("chain_agrees", "uint32?", at((c) => frames!.agreement[c].nSame));
+  add("chain_both", "uint32?", at((c) => frames!.agreement[c].nBoth, 0));
+  add("chain_agrees", "uint32?", at((c) => frames!.agreement[c].nSame, 0));
   add("same_as", "uint32?", at((c) => frames!.isSame[c] ? checkpoints[c - 1].step : -1));
   add("n_dead", "uint32", ({ quality }) => quality.nDead);
   add("n_dense", "uint32", ({ quality }) => quality.nDense);

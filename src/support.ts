@@ -31,7 +31,7 @@ const nBins = perOctave * nOctaves;
  * Products are counted in four bins an octave, and the number of tokens of the last bin that are
  * needed is taken by its mean: exact where that bin holds one product, or equal ones; else never too
  * few, and too many by a sixteenth of its products, rounded up, at most. Products below 2⁻¹⁵ of the
- * largest share the lowest bin, of which less is sure: never too few.
+ * largest may share the lowest bin, of which less is sure: never too few.
  *
  * Takes one step a product, and 768 bytes a feature.
  *

@@ -79,7 +79,7 @@ export async function until(page: Page, expression: string): Promise<void> {
 export async function leaveAndComeBack(page: Page): Promise<void> {
   const address = await page.evaluate<string>("location.href");
   await page.goto("about:blank");
-  await page.evaluate("history.back()");
+  await page.evaluate("void setTimeout(() => history.back())");
   const isBack = `location.href === ${JSON.stringify(address)} &&
     document.readyState === "complete"`;
   // The page that is asked may go away before it answers.
@@ -108,10 +108,13 @@ export async function assertNoOverflow(page: Page): Promise<void> {
   }>(`({
     scrollWidth: document.documentElement.scrollWidth,
     innerWidth,
-    wide: Array.from(document.querySelectorAll("body *"))
-      .filter((element) => element.getBoundingClientRect().right > innerWidth)
-      .filter((element) => element.closest(".scroll") === null)
-      .map(({ tagName, id, className }) => tagName + "#" + id + "." + (className.baseVal ?? className)),
+    wide: Array.from(document.querySelectorAll("body *")).filter((element) => {
+      if (element.getBoundingClientRect().right <= innerWidth) return false;
+      for (let around = element.parentElement; around !== null; around = around.parentElement) {
+        if (around !== document.body && getComputedStyle(around).overflowX !== "visible") return false;
+      }
+      return true;
+    }).map(({ tagName, id, className }) => tagName + "#" + id + "." + (className.baseVal ?? className)),
   })`);
   assert(scrollWidth <= innerWidth, `${scrollWidth} > ${innerWidth}: ${wide.slice(0, 5)}`);
 }

@@ -1,0 +1,318 @@
+// What the package says of a planted sweep, beside what is true of it.
+
+import { emergence, type Lifecycle, lifecycle } from "../../src/emergence.ts";
+import { emergenceFollower } from "../../src/emergence_replicas.ts";
+import { framesOf } from "../../src/frames.ts";
+import { type Match, mutualMatches } from "../../src/match.ts";
+import { type Comparison, matchCheckpoint } from "../../src/match_checkpoint.ts";
+import { createMatcher } from "../../src/matcher.ts";
+import { significance } from "../../src/nulls.ts";
+import type { CheckpointSummary, Summary } from "../../src/summary.ts";
+import { appearances } from "../../src/summary.ts";
+import { type TokenClass, tokenClass, tokenShares } from "../../src/token_share.ts";
+import { tokenSet } from "../../src/token_set.ts";
+import { contextSize } from "./_draw.ts";
+import { type Kind, type PlantedSweep, plantedSweep, steps } from "./_planted.ts";
+
+/** Similarity from which a feature is there. */
+export const threshold = 0.5;
+
+/** One claim: how often it was to be made, and how often it was. */
+export interface Tally {
+  readonly planted: number;
+  readonly found: number;
+  /** What was missed, in words. */
+  readonly missed: readonly string[];
+}
+
+/** When a feature emerges, in the population and in the sample. */
+export interface Emergence {
+  readonly kind: Kind;
+  readonly truth: number;
+  readonly found: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The matches of one checkpoint that are no chance, as far as q tells. */
+export interface Discoveries {
+  readonly step: number;
+  readonly n: number;
+  /** How many are of two features that have nothing to do with each other. */
+  readonly nFalse: number;
+}
+
+/** Similarities of features of one kind at step 0, means. */
+export interface AgainstToken {
+  readonly kind: Kind;
+  readonly similarity: number;
+  /** Under the null that keeps the token. */
+  readonly sameToken: number;
+}
+
+/** All of one sweep. */
+export interface Measured {
+  readonly tallies: Readonly<Record<string, Tally>>;
+  readonly emergences: readonly Emergence[];
+  readonly discoveries: readonly Discoveries[];
+  /** p of every match of two features that have nothing to do with each other. */
+  readonly chanceP: readonly number[];
+  readonly againstToken: readonly AgainstToken[];
+}
+
+/** Matches a planted sweep as `matchSweep` does, but in memory. */
+export async function measured(seed: number): Promise<Measured> {
+  const sweep = plantedSweep(seed);
+  const summary = await matched(sweep, seed);
+  const [before] = [summary.checkpoints.slice(0, -1)];
+  const significances = before.map(({ match, nulls }) => significance(match, nulls.rotated));
+  const isTrue = before.map(({ match: { best } }, c) =>
+    Array.from(best, (j, i) => sweep.planted[i].partners[c].includes(j))
+  );
+  const chanceP = significances.flatMap(({ p }, c) =>
+    [...p].filter((of, i) => !Number.isNaN(of) && !isTrue[c][i])
+  );
+  return {
+    tallies: {
+      ...matches(sweep, summary, significances.map(({ q }) => q)),
+      ...classes(sweep, summary),
+      ...neighbours(sweep, summary),
+    },
+    emergences: emergences(sweep, summary),
+    discoveries: significances.map(({ q }, c) => {
+      const found = [...q.keys()].filter((i) => q[i] < 0.05);
+      return {
+        step: steps[c],
+        n: found.length,
+        nFalse: found.filter((i) => !isTrue[c][i]).length,
+      };
+    }),
+    chanceP,
+    againstToken: againstToken(sweep, summary),
+  };
+}
+
+async function matched(sweep: PlantedSweep, seed: number): Promise<Summary> {
+  const { ids, checkpoints } = sweep;
+  const norms = new Float32Array(ids.length).fill(1);
+  const matcher = createMatcher({ workers: 1 });
+  const reference = checkpoints[checkpoints.length - 1];
+  const comparison: Comparison = {
+    source: reference.activations,
+    decoder: reference.decoder,
+    tokens: tokenSet({ ids, contextSize, norms }),
+    matcher,
+    metric: "cosine",
+  };
+  const trials = { nRotations: 8, nExchanges: 2, nReplicas: 100, seed };
+  const follower = emergenceFollower(threshold);
+  const of: CheckpointSummary[] = [];
+  const links: Match[] = [];
+  for (const checkpoint of checkpoints) {
+    const isReference = checkpoint === reference;
+    const { matched, replicas } = await matchCheckpoint(
+      comparison,
+      checkpoint.activations,
+      checkpoint.decoder,
+      isReference ? undefined : trials,
+    );
+    if (!isReference) follower.add(checkpoint.step, replicas);
+    of.push({ step: checkpoint.step, losses: {}, quality: noQuality, ...matched });
+  }
+  for (let c = 1; c < checkpoints.length; c++) {
+    const [target, source] = [checkpoints[c - 1].activations, checkpoints[c].activations];
+    links.push(await matcher.match({ source, target }));
+  }
+  matcher.close();
+  return {
+    name: "planted",
+    hook: "blocks.0.hook_resid_pre",
+    centred: false,
+    reference: reference.step,
+    nFeatures: reference.activations.nCols,
+    metric: "cosine",
+    checkpoints: of,
+    links,
+    emergence: { threshold, intervals: follower.intervals() },
+    tokenShare: await tokenShares(reference.activations, ids),
+  };
+}
+
+// There is no SAE whose quality could be measured.
+const noQuality = {
+  nTokens: 0,
+  dSae: 0,
+  nMeasured: 0,
+  l0: NaN,
+  l1: NaN,
+  mse: NaN,
+  explainedVariance: NaN,
+  nDead: 0,
+  nDense: 0,
+};
+
+// Every feature that has a partner at a checkpoint must have it as its match, and a significant one.
+function matches(
+  { planted }: PlantedSweep,
+  { checkpoints }: Summary,
+  q: readonly Float64Array[],
+): Record<string, Tally> {
+  const of = { match: tally(), mutual: tally(), significant: tally(), decoder: tally() };
+  const dead = tally();
+  const shared = tally();
+  checkpoints.forEach(({ match, step, decoderCosine }, c) => {
+    const isMutual = mutualMatches(match);
+    planted.forEach(({ kind, partners, cosines }, i) => {
+      const where = `${kind} at ${step}`;
+      if (kind === "dead") dead.add(match.best[i] === -1, where);
+      const partner = partners[c][0];
+      if (partner === undefined) return;
+      of.match.add(match.best[i] === partner, `${where}: ${match.similarity[i]}`);
+      if (c < q.length) of.significant.add(q[c][i] < 0.05, `${where}: q ${q[c][i]}`);
+      const isCopy = cosines[c] !== Math.fround(Math.sqrt(0.6)) && partners[c].length === 1 &&
+        !planted.some((other, k) => k !== i && other.partners[c].includes(partner));
+      if (isCopy) {
+        of.mutual.add(isMutual[i] === 1, where);
+        of.decoder.add(decoderCosine[i] > 0.999, where);
+      } else if (kind.startsWith("split")) {
+        shared.add(match.best.filter((j) => j === partner).length >= 2, where);
+      }
+    });
+  });
+  return {
+    "matches are the planted ones": of.match.done(),
+    "matches have q < 0.05": of.significant.done(),
+    "copies are mutual matches": of.mutual.done(),
+    "decoder directions of copies are alike": of.decoder.done(),
+    "parts share the whole as their match": shared.done(),
+    "dead features have no match": dead.done(),
+  };
+}
+
+// Classes of the sample against those of the population; none where the population is near a border.
+function classes(
+  { planted }: PlantedSweep,
+  summary: Summary,
+): Record<string, Tally> {
+  const before = summary.checkpoints.slice(0, -1);
+  const those = steps.slice(0, -1);
+  const at = appearances(summary, 1 - threshold);
+  const [life, token, appearing] = [tally(), tally(), tally()];
+  const expected: Partial<Record<Kind, TokenClass>> = { token: "token", mixed: "mixed" };
+  planted.forEach(({ kind, cosines }, i) => {
+    const similarities = Float32Array.from(before, ({ match }) => match.similarity[i]);
+    const isDead = before[0].match.sourceCounts[i] === 0;
+    const truth = cosines.subarray(0, -1);
+    const classOf = (y: Float32Array): Lifecycle | null =>
+      lifecycle(those, y, threshold, { isDead });
+    if (isClear(those, truth)) {
+      life.add(classOf(similarities) === classOf(truth), `${kind}: ${classOf(similarities)}`);
+    }
+    const share = summary.tokenShare[i];
+    const is = kind === "dead" ? null : expected[kind] ?? "context";
+    token.add(tokenClass(share) === is, `${kind}: ${share}`);
+    if (kind === "born") {
+      const first = those[truth.findIndex((y) => y > threshold)];
+      appearing.add(at[i] === first, `at ${at[i]}, not ${first}`);
+    }
+  });
+  return {
+    "lifecycle classes are those of the population": life.done(),
+    "born features appear at their checkpoint": appearing.done(),
+    "token classes are right": token.done(),
+  };
+}
+
+/** How far from the threshold a population must be for its class to be asked for. */
+export const clearance = 0.1;
+
+function isClear(those: readonly number[], truth: Float32Array): boolean {
+  if (truth.some((y) => Math.abs(y - threshold) < clearance)) return false;
+  const step = Math.log1p(emergence(those, truth, threshold));
+  const thirds = [1, 2].map((k) => k * Math.log1p(those[those.length - 1]) / 3);
+  return thirds.every((border) => !(Math.abs(step - border) < 0.3)); // NaN is far from all
+}
+
+// Lineages, what happens to them, and the frame that they make.
+function neighbours(
+  { lines, planted, events }: PlantedSweep,
+  summary: Summary,
+): Record<string, Tally> {
+  const frames = framesOf(summary, 1 - threshold)!;
+  const { lineages, chained } = frames;
+  const [births, deaths, whole, frame] = [tally(), tally(), tally(), tally()];
+  for (const { kind, birth, death, features } of lines) {
+    const all = features.map((f, k) => lineages.of[birth + k][f]);
+    const where = `${kind} from ${birth} to ${death}`;
+    whole.add(all.every((of) => of === all[0]), where);
+    if (birth > 0) births.add(lineages.birth[all[0]] === birth, where);
+    if (death > 0) deaths.add(lineages.death[all[all.length - 1]] === death, where);
+  }
+  const counts = Object.entries(events).map(([name, expected]) => {
+    const found = frames.events[name as keyof typeof events];
+    const of = tally();
+    expected.forEach((n, c) => of.add(found[c] === n, `${found[c]} and not ${n} at ${steps[c]}`));
+    return [`counts of ${name} are exact`, of.done()] as const;
+  });
+  planted.forEach(({ kind, partners }, i) => {
+    // Followed back by neighbours, as long as there is a partner all the way.
+    for (let c = partners.length - 1; c >= 0 && partners[c].length > 0; c--) {
+      frame.add(partners[c][0] === chained.feature[c][i], `${kind} at ${steps[c]}`);
+    }
+  });
+  return {
+    "lineages are whole": whole.done(),
+    "births are found": births.done(),
+    "deaths are found": deaths.done(),
+    ...Object.fromEntries(counts),
+    "neighbours lead to the partner": frame.done(),
+  };
+}
+
+function emergences({ planted }: PlantedSweep, summary: Summary): Emergence[] {
+  const before = summary.checkpoints.slice(0, -1);
+  const those = steps.slice(0, -1);
+  return planted.flatMap(({ kind, cosines }, i) => {
+    if (kind !== "rising" && kind !== "born") return [];
+    const similarities = Float32Array.from(before, ({ match }) => match.similarity[i]);
+    const { low, high } = summary.emergence.intervals[i];
+    return [{
+      kind,
+      truth: emergence(those, cosines.subarray(0, -1), threshold),
+      found: emergence(those, similarities, threshold),
+      low,
+      high,
+    }];
+  });
+}
+
+function againstToken({ planted }: PlantedSweep, { checkpoints }: Summary): AgainstToken[] {
+  const [{ match, nulls }] = checkpoints;
+  return (["token", "context"] as const).map((kind) => {
+    const those = [...planted.keys()].filter((i) => planted[i].kind === kind);
+    const meanOf = (values: Float32Array) => mean(those.map((i) => values[i]));
+    return {
+      kind,
+      similarity: meanOf(match.similarity),
+      sameToken: mean(nulls.sameToken.map(meanOf)),
+    };
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+// Counts what was to be found, and what was.
+function tally() {
+  let [planted, found] = [0, 0];
+  const missed: string[] = [];
+  return {
+    add(isFound: boolean, what: string) {
+      planted++;
+      if (isFound) found++;
+      else missed.push(what);
+    },
+    done: (): Tally => ({ planted, found, missed }),
+  };
+}
