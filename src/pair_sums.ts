@@ -194,16 +194,20 @@ function addSums({ nRows, offsets, values }: Sparse, all: ColumnSums, some: Colu
   for (let f = 0; f < nRows; f++) {
     const [from, to] = [offsets[f], offsets[f + 1]];
     if (from === to) continue;
-    for (const into of [all, some]) {
-      let [sum, squares] = [into.sums[f], into.squares[f]];
-      for (let e = from; e < to; e++) {
-        sum += values[e];
-        squares += values[e] * values[e];
-      }
-      into.sums[f] = sum;
-      into.squares[f] = squares;
-      into.counts[f] += to - from;
+    let [sum, squares, part, squaresOfPart] = [all.sums[f], all.squares[f], 0, 0];
+    for (let e = from; e < to; e++) {
+      const value = values[e];
+      sum += value;
+      part += value;
+      squares += value * value;
+      squaresOfPart += value * value;
     }
+    all.sums[f] = sum;
+    all.squares[f] = squares;
+    all.counts[f] += to - from;
+    some.sums[f] += part;
+    some.squares[f] += squaresOfPart;
+    some.counts[f] += to - from;
   }
 }
 
@@ -225,31 +229,38 @@ function commonScratch(nRows: number) {
     },
     /** Finds its tokens with source feature i. */
     meet({ offsets, columns, values }: Sparse, i: number) {
-      n = 0;
+      let found = 0;
       const end = offsets[i + 1];
       for (let e = offsets[i]; e < end; e++) {
-        const b = firing[columns[e]];
+        const row = columns[e];
+        const b = firing[row];
         if (b === 0) continue;
         const a = values[e];
-        rows[n] = columns[e];
-        products[n] = a * b;
-        smaller[n++] = a < b ? a : b;
+        rows[found] = row;
+        products[found] = a * b;
+        smaller[found] = a < b ? a : b;
+        found = found + 1 | 0;
       }
+      n = found;
     },
     products: () => products.subarray(0, n),
     /** Adds what was found to the sums of feature i over all tokens, and over those of a group. */
     addTo(all: PartnerSums, i: number, group?: PartnerSums) {
       if (n === 0) return;
-      for (const sums of group ? [all, group] : [all]) {
-        let [sum, least] = [sums.products[i], sums.smaller[i]];
-        for (let e = 0; e < n; e++) {
-          sum += products[e];
-          least += smaller[e];
-        }
-        sums.products[i] = sum;
-        sums.smaller[i] = least;
-        sums.nBoth[i] += n;
+      let [sum, least, part, leastOfPart] = [all.products[i], all.smaller[i], 0, 0];
+      for (let e = 0; e < n; e++) {
+        sum += products[e];
+        part += products[e];
+        least += smaller[e];
+        leastOfPart += smaller[e];
       }
+      all.products[i] = sum;
+      all.smaller[i] = least;
+      all.nBoth[i] += n;
+      if (group === undefined) return;
+      group.products[i] += part;
+      group.smaller[i] += leastOfPart;
+      group.nBoth[i] += n;
     },
     /** Adds the products on marked tokens. */
     addMarked(marked: readonly Float64Array[], i: number, marks: Uint8Array, first: number) {
