@@ -304,3 +304,33 @@ export { type ScaleUpdate, type StepScale, type Trace } from "./src/axes.ts";
 export { type ReportOptions, reportPage } from "./src/report.ts";
 export { readPlotly } from "./src/plotly.ts";
 export { writeReport } from "./src/write_report.ts";
+export {
+  encodeTensors,
+  type RawFile,
+  type RawTensor,
+  readTensors,
+} from "./src/write_safetensors.ts";
+export {
+  countReordered,
+  featureAxes,
+  type FeatureAxis,
+  type ReorderInfo,
+  reorderTensor,
+  reorderTensors,
+} from "./src/reorder.ts";
+export { type ReorderOrigin, writeReordered, writeReorderedSae } from "./src/write_reordered.ts";
+export { type DevtoolsEvent } from "./src/faults.ts";
+export { chromiumPaths, type Devtools, findChromium } from "./src/devtools.ts";
+export {
+  type Browser,
+  openBrowser,
+  type Page,
+  type ScreenshotOptions,
+  type View,
+} from "./src/browser.ts";
+export {
+  type PictureFormat,
+  pictureFormats,
+  type PictureOptions,
+  writePictures,
+} from "./src/pictures.ts";

@@ -28,6 +28,8 @@ const choice = document.querySelector("#step-scale");
 choice.hidden = false;
 choice.addEventListener("change", ({ target }) => showScale(target.value));
 
-// A browser may restore the choice of an earlier visit.
-const chosen = choice.querySelector("input:checked").value;
-if (chosen !== choice.querySelector("input").value) showScale(chosen);
+// A browser may restore the choice of an earlier visit, once the page is complete.
+addEventListener("pageshow", () => {
+  const chosen = choice.querySelector("input:checked").value;
+  if (chosen !== choice.querySelector("input").value) showScale(chosen);
+});

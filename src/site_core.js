@@ -151,6 +151,21 @@ const site = (() => {
     return { points, at, ticks, nearest };
   }
 
+  // The small curve of a feature, 104 × 22; a gap where there is no match.
+  function curveOf({ steps, hundredths }) {
+    const { points } = stepAxis(steps, 2, 102);
+    return (feature) => {
+      let [path, pen] = ["", "M"];
+      hundredths?.[feature].forEach((value, c) => {
+        if (value !== null) {
+          path += `${pen}${points[c].toFixed(1)} ${(20 - 0.18 * value).toFixed(1)}`;
+        }
+        pen = value === null ? "M" : "L";
+      });
+      return path;
+    };
+  }
+
   /* Tips: a text about the element that the mouse or the focus is on. */
 
   const tips = new WeakMap();

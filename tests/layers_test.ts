@@ -9,6 +9,7 @@ const order = [
   "columns.ts",
   "arrow.ts",
   "safetensors.ts",
+  "write_safetensors.ts",
   "torch_zip.ts",
   "npy.ts",
   "weights.ts",
@@ -37,6 +38,7 @@ const order = [
   "open_runner.ts",
   "sweep.ts",
   "metadata.ts",
+  "reorder.ts",
   "blocks.ts",
   "activation_table.ts",
   "extract_sweep.ts",
@@ -69,6 +71,7 @@ const order = [
   "frames.ts",
   "summary_table.ts",
   "sweep_activations.ts",
+  "write_reordered.ts",
   "match_sweep.ts",
   "html.ts",
   "axes.ts",
@@ -86,6 +89,10 @@ const order = [
   "report.ts",
   "plotly.ts",
   "write_report.ts",
+  "faults.ts",
+  "devtools.ts",
+  "browser.ts",
+  "pictures.ts",
 ];
 
 /** What reaches outside, by the one file that may. */
@@ -101,10 +108,10 @@ const effects: Readonly<Record<string, readonly string[]>> = {
   "createRequire(": ["tfjs.ts"],
   "@tensorflow/": ["tfjs.ts"],
   "new Worker(": ["workers.ts"],
-  "node:fs": ["files.ts"],
-  "node:child_process": [],
+  "node:fs": ["files.ts", "devtools.ts"],
+  "node:child_process": ["devtools.ts"],
   "node:http": [],
-  "node:os": [],
+  "node:os": ["devtools.ts"],
 };
 
 /** Each package, and the one file that knows it. */

@@ -1,21 +1,14 @@
 // What the package says of a planted sweep, beside what is true of it.
 
 import { emergence, type Lifecycle, lifecycle } from "../../src/emergence.ts";
-import { emergenceFollower } from "../../src/emergence_replicas.ts";
 import { framesOf } from "../../src/frames.ts";
-import { type Match, mutualMatches } from "../../src/match.ts";
-import { type Comparison, matchCheckpoint } from "../../src/match_checkpoint.ts";
-import { createMatcher } from "../../src/matcher.ts";
+import { mutualMatches } from "../../src/match.ts";
 import { significance } from "../../src/nulls.ts";
-import type { CheckpointSummary, Summary } from "../../src/summary.ts";
-import { appearances } from "../../src/summary.ts";
-import { type TokenClass, tokenClass, tokenShares } from "../../src/token_share.ts";
-import { tokenSet } from "../../src/token_set.ts";
-import { contextSize } from "./_draw.ts";
-import { type Kind, type PlantedSweep, plantedSweep, steps } from "./_planted.ts";
-
-/** Similarity from which a feature is there. */
-export const threshold = 0.5;
+import { appearances, type Summary } from "../../src/summary.ts";
+import { type TokenClass, tokenClass } from "../../src/token_share.ts";
+import { matched, threshold } from "./_matched.ts";
+import { type PlantedSweep, plantedSweep } from "./_planted.ts";
+import { type Kind, steps } from "./_truth.ts";
 
 /** One claim: how often it was to be made, and how often it was. */
 export interface Tally {
@@ -42,12 +35,14 @@ export interface Discoveries {
   readonly nFalse: number;
 }
 
-/** Similarities of features of one kind at step 0, means. */
+/** Features of one kind at step 0: their mean similarity, and the share that is there. */
 export interface AgainstToken {
   readonly kind: Kind;
   readonly similarity: number;
-  /** Under the null that keeps the token. */
+  readonly present: number;
+  /** The same under the null that keeps the token. */
   readonly sameToken: number;
+  readonly presentSameToken: number;
 }
 
 /** All of one sweep. */
@@ -58,13 +53,15 @@ export interface Measured {
   /** p of every match of two features that have nothing to do with each other. */
   readonly chanceP: readonly number[];
   readonly againstToken: readonly AgainstToken[];
+  /** Similarity of every copy, less that of the population. */
+  readonly errors: readonly number[];
 }
 
-/** Matches a planted sweep as `matchSweep` does, but in memory. */
+/** Draws a sweep, matches it, and looks for what was planted. */
 export async function measured(seed: number): Promise<Measured> {
   const sweep = plantedSweep(seed);
   const summary = await matched(sweep, seed);
-  const [before] = [summary.checkpoints.slice(0, -1)];
+  const before = summary.checkpoints.slice(0, -1);
   const significances = before.map(({ match, nulls }) => significance(match, nulls.rotated));
   const isTrue = before.map(({ match: { best } }, c) =>
     Array.from(best, (j, i) => sweep.planted[i].partners[c].includes(j))
@@ -89,67 +86,13 @@ export async function measured(seed: number): Promise<Measured> {
     }),
     chanceP,
     againstToken: againstToken(sweep, summary),
+    errors: before.flatMap(({ match: { similarity } }, c) =>
+      sweep.planted.flatMap(({ isCopied, cosines }, i) =>
+        isCopied[c] ? [similarity[i] - cosines[c]] : []
+      )
+    ),
   };
 }
-
-async function matched(sweep: PlantedSweep, seed: number): Promise<Summary> {
-  const { ids, checkpoints } = sweep;
-  const norms = new Float32Array(ids.length).fill(1);
-  const matcher = createMatcher({ workers: 1 });
-  const reference = checkpoints[checkpoints.length - 1];
-  const comparison: Comparison = {
-    source: reference.activations,
-    decoder: reference.decoder,
-    tokens: tokenSet({ ids, contextSize, norms }),
-    matcher,
-    metric: "cosine",
-  };
-  const trials = { nRotations: 8, nExchanges: 2, nReplicas: 100, seed };
-  const follower = emergenceFollower(threshold);
-  const of: CheckpointSummary[] = [];
-  const links: Match[] = [];
-  for (const checkpoint of checkpoints) {
-    const isReference = checkpoint === reference;
-    const { matched, replicas } = await matchCheckpoint(
-      comparison,
-      checkpoint.activations,
-      checkpoint.decoder,
-      isReference ? undefined : trials,
-    );
-    if (!isReference) follower.add(checkpoint.step, replicas);
-    of.push({ step: checkpoint.step, losses: {}, quality: noQuality, ...matched });
-  }
-  for (let c = 1; c < checkpoints.length; c++) {
-    const [target, source] = [checkpoints[c - 1].activations, checkpoints[c].activations];
-    links.push(await matcher.match({ source, target }));
-  }
-  matcher.close();
-  return {
-    name: "planted",
-    hook: "blocks.0.hook_resid_pre",
-    centred: false,
-    reference: reference.step,
-    nFeatures: reference.activations.nCols,
-    metric: "cosine",
-    checkpoints: of,
-    links,
-    emergence: { threshold, intervals: follower.intervals() },
-    tokenShare: await tokenShares(reference.activations, ids),
-  };
-}
-
-// There is no SAE whose quality could be measured.
-const noQuality = {
-  nTokens: 0,
-  dSae: 0,
-  nMeasured: 0,
-  l0: NaN,
-  l1: NaN,
-  mse: NaN,
-  explainedVariance: NaN,
-  nDead: 0,
-  nDense: 0,
-};
 
 // Every feature that has a partner at a checkpoint must have it as its match, and a significant one.
 function matches(
@@ -162,16 +105,14 @@ function matches(
   const shared = tally();
   checkpoints.forEach(({ match, step, decoderCosine }, c) => {
     const isMutual = mutualMatches(match);
-    planted.forEach(({ kind, partners, cosines }, i) => {
+    planted.forEach(({ kind, partners, isCopied }, i) => {
       const where = `${kind} at ${step}`;
       if (kind === "dead") dead.add(match.best[i] === -1, where);
       const partner = partners[c][0];
       if (partner === undefined) return;
       of.match.add(match.best[i] === partner, `${where}: ${match.similarity[i]}`);
       if (c < q.length) of.significant.add(q[c][i] < 0.05, `${where}: q ${q[c][i]}`);
-      const isCopy = cosines[c] !== Math.fround(Math.sqrt(0.6)) && partners[c].length === 1 &&
-        !planted.some((other, k) => k !== i && other.partners[c].includes(partner));
-      if (isCopy) {
+      if (isCopied[c]) {
         of.mutual.add(isMutual[i] === 1, where);
         of.decoder.add(decoderCosine[i] > 0.999, where);
       } else if (kind.startsWith("split")) {
@@ -223,14 +164,15 @@ function classes(
   };
 }
 
-/** How far from the threshold a population must be for its class to be asked for. */
-export const clearance = 0.1;
+// How far from the threshold a population must be for its class to be asked for; and a doubling of
+// the step from where early and middle end.
+const clearance = 0.15;
 
 function isClear(those: readonly number[], truth: Float32Array): boolean {
   if (truth.some((y) => Math.abs(y - threshold) < clearance)) return false;
   const step = Math.log1p(emergence(those, truth, threshold));
   const thirds = [1, 2].map((k) => k * Math.log1p(those[those.length - 1]) / 3);
-  return thirds.every((border) => !(Math.abs(step - border) < 0.3)); // NaN is far from all
+  return thirds.every((border) => !(Math.abs(step - border) < Math.log(2))); // NaN is far
 }
 
 // Lineages, what happens to them, and the frame that they make.
@@ -291,10 +233,14 @@ function againstToken({ planted }: PlantedSweep, { checkpoints }: Summary): Agai
   return (["token", "context"] as const).map((kind) => {
     const those = [...planted.keys()].filter((i) => planted[i].kind === kind);
     const meanOf = (values: Float32Array) => mean(those.map((i) => values[i]));
+    const shareOf = (values: Float32Array) =>
+      mean(those.map((i) => values[i] >= threshold ? 1 : 0));
     return {
       kind,
       similarity: meanOf(match.similarity),
+      present: shareOf(match.similarity),
       sameToken: mean(nulls.sameToken.map(meanOf)),
+      presentSameToken: mean(nulls.sameToken.map(shareOf)),
     };
   });
 }
