@@ -308,6 +308,7 @@ const site = (() => {
     step,
     shortStep,
     stepAxis,
+    curveOf,
     tip,
     views,
     address,

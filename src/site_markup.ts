@@ -25,7 +25,7 @@ export function siteViews(): Markup {
   return html`
     <nav id="site-nav" aria-label="Views" hidden>
       <a href="#/" data-nav="overview">Overview</a>
-      <a href="#/features" data-nav="features">Features</a>
+      <a id="features-link" href="#/features" data-nav="features">Features</a>
     </nav>
     <p id="site-fault" role="alert" hidden></p>
     <div id="site-tip" role="tooltip" hidden></div>

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, draw, count, isNumber } = site;
+  const { make, draw, count } = site;
   const { columns, ranges, sets, flags, bound, toText, fromParams, toParams, passes, sorted } =
     site.filters;
   const rowHeight = 30; // as in site.css
