@@ -33,8 +33,9 @@ await run(command, async ({ force }) => {
   });
   const summary = await matchSweep(sweep, out, {
     force,
-    nullRotations: 4,
+    nullRotations: 2,
     nullExchanges: 1,
+    bootstrap: 50,
     onDone: ({ step, match }) =>
       say(
         `match of step ${step}: ${

@@ -17,7 +17,7 @@ site.charts = (() => {
     const of = edges[0] > 0 ? Math.log10 : (value) => value;
     const [low, high] = [of(edges[0]), of(edges[edges.length - 1])];
     const x = (value) => left + (of(value) - low) / (high - low || 1) * (right - left);
-    const most = Math.log10(1 + Math.max(1, ...counts.flat()));
+    const most = Math.sqrt(Math.max(1, ...counts.flat()));
     const svg = picture(width, height, "Number of tokens by activation at every checkpoint");
     const ticks = (edges[0] > 0 ? tens(edges) : evenTicks(low, high)).filter((v) =>
       of(v) >= low && of(v) <= high
@@ -26,10 +26,10 @@ site.charts = (() => {
       svg.append(line(x(value), top - 20, x(value), bottom, "grid"));
       svg.append(text(x(value), bottom + 16, number(value), "tick middle"));
     }
-    svg.append(text(right, bottom + 29, "activation", "tick end quiet"));
+    svg.append(text(right, bottom + 29, "activation", "tick end"));
     const rows = steps.map((step, c) => {
       const base = top + apart * c;
-      const heights = counts[c].map((n) => base - Math.log10(1 + n) / most * tall);
+      const heights = counts[c].map((n) => base - Math.sqrt(n) / most * tall);
       const outline = heights.map((y, b) =>
         `L${x(edges[b]).toFixed(1)} ${y.toFixed(1)}H${x(edges[b + 1]).toFixed(1)}`
       ).join("");
@@ -85,7 +85,7 @@ site.charts = (() => {
       svg.append(line(x.at(value), bottom, x.at(value), bottom + 4, "axis"));
       svg.append(text(x.at(value), bottom + 17, shortStep(value), "tick middle"));
     }
-    svg.append(text(right, bottom + 33, "training step", "tick end quiet"));
+    svg.append(text(right, bottom + 33, "training step", "tick end"));
     const now = line(0, top - 6, 0, bottom, "now");
     svg.append(now);
     const last = ranks[ranks.length - 1];

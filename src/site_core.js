@@ -108,11 +108,12 @@ const site = (() => {
 
   function power(value) {
     const [digits, exponent] = value.toExponential(1).split("e");
+    const first = digits === "1.0" ? "" : `${digits} × `;
     const raised = Array.from(
       exponent.replace("+", ""),
       (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)],
     );
-    return `${digits} × 10${raised.join("")}`.replace("-", "−");
+    return `${first}10${raised.join("")}`.replace("-", "−");
   }
 
   function percent(value) {
@@ -248,7 +249,9 @@ const site = (() => {
       }
       root.dataset.view = here.view;
       for (const link of document.querySelectorAll("#site-nav a")) {
+        const isIn = link.dataset.nav === "features" && here.view === "feature";
         if (link.dataset.nav === here.view) link.setAttribute("aria-current", "page");
+        else if (isIn) link.setAttribute("aria-current", "true");
         else link.removeAttribute("aria-current");
       }
     }
@@ -259,6 +262,7 @@ const site = (() => {
       await views[here.view]?.show(here, { isNew });
     } catch (error) {
       if (route === here) lost(error);
+      if (error.constructor !== Error) reportError(error); // one that no message was written for
     }
     if (route !== here) return;
     if (here.view === "overview") document.title = title;

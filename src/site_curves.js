@@ -71,7 +71,8 @@ site.curves = (() => {
   /* Small multiples. */
 
   function smallChart(steps, reference, width, spec) {
-    const { title, series, bands = [], mark, emergence, format = fixed, isPercent } = spec;
+    const { title, series, bands = [], mark, emergence, format = fixed, isPercent, isToSelf } =
+      spec;
     const [left, right, top, bottom, height] = [44, width - 8, 8, 104, 126];
     const x = site.stepAxis(steps, left + 6, right - 4, 38);
     const every = [...series, ...bands].flatMap(({ values }) => values);
@@ -111,7 +112,9 @@ site.curves = (() => {
     svg.append(hover, now);
     const dots = series.map(({ values, name = "" }) => {
       const points = values.map((value, c) => [x.points[c], y.at(value)]);
-      svg.append(draw("path", { d: path(points), class: `curve ${name}` }));
+      // The reference is like itself, which is no part of the way.
+      const way = points.map(([x, y], c) => [x, isToSelf && c === reference ? NaN : y]);
+      svg.append(draw("path", { d: path(way), class: `curve ${name}` }));
       return points.map(([cx, cy], c) => {
         const dot = isNumber(cy)
           ? draw("circle", { cx, cy, r: 2.2, class: `dot ${name}` })
@@ -128,6 +131,7 @@ site.curves = (() => {
       make("figcaption", {}, make("span", {}, title), said),
       svg,
     );
+    element.style.setProperty("width", `${width}px`);
     const move = (at, c) => {
       at.setAttribute("x1", x.points[c]);
       at.setAttribute("x2", x.points[c]);
@@ -185,8 +189,9 @@ site.curves = (() => {
     const share = { low: 0, high: 1 };
     const charts = [
       {
-        title: "Similarity to its match",
+        title: "Similarity",
         series: one(row.similarity),
+        isToSelf: true,
         bands: [
           { values: row.token, name: "by-token", label: "token" },
           { values: row.chance, name: "by-chance", label: "chance" },
@@ -195,13 +200,14 @@ site.curves = (() => {
         emergence,
         ...share,
       },
-      { title: "To the runner-up", series: one(row.runnerUp), ...share },
-      { title: "Match to the match before", series: one(row.previous), ...share },
-      { title: "Cosine of decoder directions", series: one(row.decoder), ...share },
-      { title: "Overlap of firing, IoU", series: one(row.iou), ...share },
+      { title: "Similarity of the runner-up", series: one(row.runnerUp), ...share },
+      { title: "Match here to the one before", series: one(row.previous), ...share },
+      { title: "Cosine of decoder directions", series: one(row.decoder), isToSelf: true, ...share },
+      { title: "Overlap of firing, IoU", series: one(row.iou), isToSelf: true, ...share },
       {
         title: "q of the match",
         series: one(row.q),
+        isToSelf: true,
         isLog: true,
         high: 1,
         mark: 0.05,

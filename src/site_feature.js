@@ -51,8 +51,8 @@
         isNumber(of("mutual")) ? percent(of("mutual")) : site.none,
         "of checkpoints",
       ),
-      ...fact("Splits", splits(of("split")), "share its near match"),
-      ...fact("Merges", splits(of("merged")), "near features at once"),
+      ...fact("Splits", splits(of("split")), of("split") >= 2 ? "share its near match" : ""),
+      ...fact("Merges", splits(of("merged")), of("merged") >= 2 ? "near features at once" : ""),
     );
     const at = site.order?.indexOf(feature) ?? -1;
     const [before, after] = [neighbour(-1), neighbour(1)];
@@ -122,8 +122,10 @@
     if (c === now) return;
     set(c);
     clearTimeout(pending);
-    const hash = site.address(`feature/${feature}`, stepParam());
-    pending = setTimeout(() => site.go(hash, { replace: true }), 200);
+    const [from, hash] = [location.hash, site.address(`feature/${feature}`, stepParam())];
+    pending = setTimeout(() => {
+      if (location.hash === from) site.go(hash, { replace: true }); // else the reader has gone on
+    }, 200);
   }
 
   function showScrub() {
@@ -264,7 +266,14 @@
     const at = table.emergence[feature];
     const [low, high] = [table.emergenceLow[feature], table.emergenceHigh[feature]];
     const emergence = isNumber(at) ? { at, low, high } : undefined;
-    marks = [site.curves.paths(place("paths"), { table, row, emergence, pick })];
+    const isMatched = row.match.some(isNumber);
+    if (isMatched) marks = [site.curves.paths(place("paths"), { table, row, emergence, pick })];
+    else {
+      marks = [];
+      place("paths").replaceChildren(
+        make("p", { class: "quiet" }, "It has no match at any checkpoint."),
+      );
+    }
     alike();
     byId("feature-detail").hidden = detail === undefined;
     const note = byId("feature-undetailed");

@@ -4,12 +4,14 @@
 "use strict";
 
 site.filters = (() => {
-  const { visible, fixed, percent, step, isNumber } = site;
+  const { visible, fixed, percent, step, shortStep, isNumber } = site;
 
   const small = (value) =>
     isNumber(value) && value < 1e-3 && value > 0 ? "< 0.001" : fixed(value, 3);
   const until = (low, high) =>
-    low === null ? "" : `${step(low)}–${high === null ? "" : step(high)}`;
+    low === null
+      ? ""
+      : `${shortStep(Math.round(low))}–${high === null ? "" : shortStep(Math.round(high))}`;
 
   // Sorted by `of`, the largest first at the first click where `falls`; `text` is what a cell says.
   // deno-fmt-ignore
@@ -17,7 +19,7 @@ site.filters = (() => {
     { key: "feature", title: "Feature", of: (_, f) => f, text: (_, f) => String(f) },
     { key: "label", title: "Fires on", of: (t, f) => t.label[f], text: (t, f) => visible(t.label[f]) },
     { key: "lifecycle", title: "Lifecycle", of: (t, f) => t.lifecycle[f] },
-    { key: "curve", title: "Similarity through training", of: (t, f) => t.similarity[f], falls: true },
+    { key: "curve", title: "Through training", of: (t, f) => t.similarity[f], falls: true },
     { key: "similarity", title: "Last", hint: "Similarity at the last checkpoint that is not the reference",
       of: (t, f) => t.similarity[f], text: (t, f) => fixed(t.similarity[f]), falls: true },
     { key: "emergence", title: "Emerges at step", of: (t, f) => t.emergence[f],

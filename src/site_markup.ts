@@ -4,7 +4,7 @@
  * @module
  */
 
-import { html, type Markup } from "./html.ts";
+import { type Content, html, type Markup } from "./html.ts";
 
 /**
  * Navigation, the table of features and the page of a feature, as they stand at the start of a
@@ -83,7 +83,7 @@ const table = html`
       <div id="features-grid" role="grid" aria-labelledby="features-title" tabindex="0" data-keys>
         <div id="features-columns" role="row" aria-rowindex="1"></div>
         <div id="features-rows" role="rowgroup"></div>
-        <p id="features-none" hidden>No feature passes all filters.</p>
+        <p id="features-none" aria-hidden="true" hidden>No feature passes all filters.</p>
       </div>
     </section>
   </main>
@@ -151,13 +151,17 @@ const feature = html`
         ${part(
           "contexts",
           "Where it fires",
-          "The same places with more of the text around them, at the step chosen above. A mark under a " +
-            "token shows by how much the loss on the next one rises without the feature, where it was measured.",
+          html`
+            The same places with more of the text around them, at the step chosen above.
+                        <span
+              id="loss-note">At the reference, a line under a token is the thicker the more the loss
+                        on the next one rises without the feature; it is dotted where that falls.</span>
+          `,
         )}
         ${part(
           "density",
           "How strongly it fires",
-          "Number of tokens by activation, a ridge for each checkpoint; heights are logarithmic.",
+          "Number of tokens by activation, a ridge for each checkpoint; heights are its square root.",
         )}
         ${part(
           "logits",
@@ -197,7 +201,7 @@ const feature = html`
   </main>
 `;
 
-function part(name: string, title: string, caption: string): Markup {
+function part(name: string, title: string, caption: Content): Markup {
   return html`
     <section class="part" id="part-${name}" aria-labelledby="part-${name}-title">
       <h2 id="part-${name}-title">${title}</h2>

@@ -111,7 +111,18 @@
     for (const name of Object.keys(sets)) {
       const counts = new Map();
       for (const value of table[name]) counts.set(value, (counts.get(value) ?? 0) + 1);
-      const usual = ["from the start", "early", "middle", "late", "transient", "never", "dead"];
+      const usual = [
+        "from the start",
+        "early",
+        "middle",
+        "late",
+        "transient",
+        "never",
+        "token",
+        "mixed",
+        "context",
+        "dead",
+      ];
       const rank = (value) => (usual.indexOf(value) + 100) % 100;
       const choices = [...counts].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
       form.querySelector(`[data-choices=${name}]`).replaceChildren(
@@ -187,12 +198,7 @@
     async show({ params }, { isNew }) {
       const read = await site.load("table");
       if (table === undefined) {
-        [table, labels, curve] = [
-          read,
-          read.label.map((text) => text.toLowerCase()),
-          curveOf(read),
-        ];
-        detailed = new Set(table.detailed);
+        [table, curve, detailed] = [read, site.curveOf(read), new Set(read.detailed)];
         fillControls();
       }
       document.title = `Features – ${site.title}`;
@@ -230,7 +236,10 @@
   form.addEventListener("input", ({ target }) => {
     if (target.type === "checkbox" || target.tagName === "SELECT") return send();
     clearTimeout(pending);
-    pending = setTimeout(send, 120, { replace: true });
+    const from = location.hash;
+    pending = setTimeout(() => {
+      if (location.hash === from) send({ replace: true }); // else the reader has gone on
+    }, 120);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {

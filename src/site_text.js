@@ -133,6 +133,7 @@ site.text = (() => {
       0,
     );
     const groups = Map.groupBy(contexts, ({ group }) => group);
+    document.querySelector("#loss-note").hidden = most === 0;
     const pieces = [];
     let now = 0;
     const lists = [...groups].map(([group, members]) => {

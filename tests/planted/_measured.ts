@@ -1,6 +1,6 @@
 // What the package says of a planted sweep, beside what is true of it.
 
-import { emergence, type Lifecycle, lifecycle } from "../../src/emergence.ts";
+import { emergence, type Lifecycle, lifecycle, lifecycles } from "../../src/emergence.ts";
 import { framesOf } from "../../src/frames.ts";
 import { mutualMatches } from "../../src/match.ts";
 import { significance } from "../../src/nulls.ts";
@@ -21,7 +21,10 @@ export interface Tally {
 /** When a feature emerges, in the population and in the sample. */
 export interface Emergence {
   readonly kind: Kind;
+  /** From the similarities of the population alone. */
   readonly truth: number;
+  /** The same, but where it has no copy the mean of the null: what chance finds on so many tokens. */
+  readonly truthWithChance: number;
   readonly found: number;
   readonly low: number;
   readonly high: number;
@@ -33,6 +36,9 @@ export interface Discoveries {
   readonly n: number;
   /** How many are of two features that have nothing to do with each other. */
   readonly nFalse: number;
+  /** All matches, and how many of them are of two such features. */
+  readonly nTested: number;
+  readonly nChance: number;
 }
 
 /** Features of one kind at step 0: their mean similarity, and the share that is there. */
@@ -77,11 +83,15 @@ export async function measured(seed: number): Promise<Measured> {
     },
     emergences: emergences(sweep, summary),
     discoveries: significances.map(({ q }, c) => {
-      const found = [...q.keys()].filter((i) => q[i] < 0.05);
+      const tested = [...q.keys()].filter((i) => !Number.isNaN(q[i]));
+      const found = tested.filter((i) => q[i] < 0.05);
+      const nFalseOf = (those: readonly number[]) => those.filter((i) => !isTrue[c][i]).length;
       return {
         step: steps[c],
         n: found.length,
-        nFalse: found.filter((i) => !isTrue[c][i]).length,
+        nFalse: nFalseOf(found),
+        nTested: tested.length,
+        nChance: nFalseOf(tested),
       };
     }),
     chanceP,
@@ -130,7 +140,7 @@ function matches(
   };
 }
 
-// Classes of the sample against those of the population; none where the population is near a border.
+// Classes of the sample against those of the plan; none where the population is near a border.
 function classes(
   { planted }: PlantedSweep,
   summary: Summary,
@@ -138,16 +148,19 @@ function classes(
   const before = summary.checkpoints.slice(0, -1);
   const those = steps.slice(0, -1);
   const at = appearances(summary, 1 - threshold);
-  const [life, token, appearing] = [tally(), tally(), tally()];
+  const [token, appearing] = [tally(), tally()];
+  const lives = new Map<Lifecycle | null, ReturnType<typeof tally>>(
+    [...lifecycles, null].map((life) => [life, tally()]),
+  );
   const expected: Partial<Record<Kind, TokenClass>> = { token: "token", mixed: "mixed" };
   planted.forEach(({ kind, cosines }, i) => {
     const similarities = Float32Array.from(before, ({ match }) => match.similarity[i]);
     const isDead = before[0].match.sourceCounts[i] === 0;
     const truth = cosines.subarray(0, -1);
-    const classOf = (y: Float32Array): Lifecycle | null =>
-      lifecycle(those, y, threshold, { isDead });
     if (isClear(those, truth)) {
-      life.add(classOf(similarities) === classOf(truth), `${kind}: ${classOf(similarities)}`);
+      const found = lifecycle(those, similarities, threshold, { isDead });
+      const planned = lifecycleOf(kind, emergence(those, truth, threshold), thirds);
+      lives.get(planned)!.add(found === planned, `${kind}: ${found}, not ${planned}`);
     }
     const share = summary.tokenShare[i];
     const is = kind === "dead" ? null : expected[kind] ?? "context";
@@ -158,21 +171,37 @@ function classes(
     }
   });
   return {
-    "lifecycle classes are those of the population": life.done(),
+    ...Object.fromEntries([...lives].map(([life, of]) => [
+      life === null ? "dead features have no lifecycle" : `lifecycle "${life}" is found`,
+      of.done(),
+    ])),
     "born features appear at their checkpoint": appearing.done(),
     "token classes are right": token.done(),
   };
 }
 
-// How far from the threshold a population must be for its class to be asked for; and a doubling of
-// the step from where early and middle end.
+// How far from the threshold a population must be for its class to be asked for; and half a
+// doubling of the step from where early and middle end.
 const clearance = 0.15;
+const thirds = [1, 2].map((k) => Math.expm1(k * Math.log1p(steps[steps.length - 2]) / 3));
 
 function isClear(those: readonly number[], truth: Float32Array): boolean {
   if (truth.some((y) => Math.abs(y - threshold) < clearance)) return false;
-  const step = Math.log1p(emergence(those, truth, threshold));
-  const thirds = [1, 2].map((k) => k * Math.log1p(those[those.length - 1]) / 3);
-  return thirds.every((border) => !(Math.abs(step - border) < Math.log(2))); // NaN is far
+  const step = emergence(those, truth, threshold);
+  return thirds.every((end) => !(Math.abs(Math.log2((1 + step) / (1 + end))) < 0.5)); // NaN is far
+}
+
+// By the plan: `lifecycle` is not asked.
+function lifecycleOf(
+  kind: Kind,
+  step: number,
+  [early, middle]: readonly number[],
+): Lifecycle | null {
+  if (kind === "dead") return null;
+  if (kind === "unrelated") return "never";
+  if (kind === "transient") return "transient";
+  if (kind !== "rising" && kind !== "born") return "from the start";
+  return step < early ? "early" : step < middle ? "middle" : "late";
 }
 
 // Lineages, what happens to them, and the frame that they make.
@@ -214,13 +243,18 @@ function neighbours(
 function emergences({ planted }: PlantedSweep, summary: Summary): Emergence[] {
   const before = summary.checkpoints.slice(0, -1);
   const those = steps.slice(0, -1);
-  return planted.flatMap(({ kind, cosines }, i) => {
+  return planted.flatMap(({ kind, cosines, isCopied }, i) => {
     if (kind !== "rising" && kind !== "born") return [];
+    const truth = cosines.subarray(0, -1);
+    const withChance = truth.map((y, c) =>
+      isCopied[c] ? y : mean(before[c].nulls.rotated.map((of) => of[i]))
+    );
     const similarities = Float32Array.from(before, ({ match }) => match.similarity[i]);
     const { low, high } = summary.emergence.intervals[i];
     return [{
       kind,
-      truth: emergence(those, cosines.subarray(0, -1), threshold),
+      truth: emergence(those, truth, threshold),
+      truthWithChance: emergence(those, withChance, threshold),
       found: emergence(those, similarities, threshold),
       low,
       high,

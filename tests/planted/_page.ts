@@ -20,9 +20,11 @@ export interface Numbers {
   readonly shareFalse: number;
   /** Of p of features that have nothing in common, those below 0.05. */
   readonly shareBelow: number;
-  /** Of rising features, those whose interval covers the truth. */
-  readonly coverage: number;
-  /** Median width of these intervals, in doublings of 1 + step. */
+  /** Share of intervals that cover the truth; with chance: with the null's mean before a birth. */
+  readonly coverage: Readonly<
+    Record<"rising" | "born" | "bornWithChance" | "pooled" | "pooledWithChance", number>
+  >;
+  /** Median width of the intervals of rising features, in doublings of 1 + step. */
   readonly width: number;
 }
 
@@ -52,8 +54,12 @@ function rowsOf(
     ]),
     ["false among matches with q < 0.05", `${percent(shareFalse)} (by checkpoint ${perStep})`],
     ["p < 0.05 among features that have nothing in common", percent(shareBelow)],
-    ["true emergence within its 95 % interval, of rising features", percent(coverage)],
+    ["true emergence in its 95 % interval: rising features", percent(coverage.rising)],
     ["median width of these intervals", `${width.toFixed(2)} doublings`],
+    ["true emergence in its 95 % interval: born features", percent(coverage.born)],
+    ["… with the null's mean before the birth", percent(coverage.bornWithChance)],
+    ["true emergence in its 95 % interval: both", percent(coverage.pooled)],
+    ["… with the null's mean before births", percent(coverage.pooledWithChance)],
   ];
 }
 
@@ -108,7 +114,9 @@ const plotlyStyles = raw(
     '<div id="9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53" hidden></div>',
 );
 
-function figureOf({ rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbers & Drawn) {
+function figureOf(
+  { rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbers & Drawn,
+) {
   const [blue, red, grey] = [palette[1], palette[4], "#75797e"];
   const at = (step: number) => Math.log10(1 + step);
   const ends = [at(0), at(2000)];
@@ -130,6 +138,9 @@ function figureOf({ rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbe
     marker: { color, size: 4 },
     hoverinfo: "skip",
   });
+  const whole = (share: number) => `${(100 * share).toFixed(0)}\u00a0%`;
+  const early = born.reduce((sum, { truth, found }) => sum + at(truth) - at(found), 0) /
+    born.length / Math.log10(2);
   const sorted = chanceP.toSorted((a, b) => a - b);
   const curve = Array.from({ length: 201 }, (_, k) => k / 1000);
   const below = curve.map((p) => sorted.findIndex((of) => of >= p) / sorted.length);
@@ -155,6 +166,7 @@ function figureOf({ rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbe
     ticktext: steps.map(stepLabel),
   };
   const shares = { ...quietAxis, range: [0, 0.2], tickformat: ".0%", dtick: 0.05 };
+  const title = (text: string): Trace => ({ text, font: { size: 13, color: "#222222" } });
   const note = (text: string, x: number): Trace => ({
     text,
     x,
@@ -172,10 +184,14 @@ function figureOf({ rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbe
     caption:
       `Activations of which everything is known, drawn with ${nSeeds} seeds. Left: the step ` +
       "at which a feature truly reaches a cosine of 0.5, and the step found on 6,144 tokens, with " +
-      `its 95 % interval; it covers the truth for ${
-        (100 * coverage).toFixed(0)
-      } % of the features ` +
-      "that rise. Right: the share of matches of features that have nothing in common whose p is " +
+      `its 95\u00a0% interval, which covers the truth for ${
+        whole(coverage.rising)
+      } of the features that rise. ` +
+      "A feature that is born has no copy before, and the best of chance stands in: it is found " +
+      `${early.toFixed(2)} doublings early, and covered for ${whole(coverage.born)}, or ${
+        whole(coverage.bornWithChance)
+      } if chance is granted. Right: the ` +
+      "share of matches of features that have nothing in common whose p is " +
       `below each level; ${(100 * shareBelow).toFixed(1)} % are below 5 %. The mark is 5 ± 2 %.`,
     traces: [
       line(ends, ends, "", { line: { color: grey, width: 1 }, showlegend: false }),
@@ -191,10 +207,10 @@ function figureOf({ rising, born, chanceP, coverage, shareBelow, nSeeds }: Numbe
       showlegend: true,
       legend: { x: 0.02, y: 0.98 },
       annotations: [note("Emergence", 0), note("Calibration of p", 0.6)],
-      xaxis: { ...ticks, domain: [0, 0.52], title: { text: "true step" } },
-      yaxis: { ...ticks, title: { text: "step found" } },
-      xaxis2: { ...shares, domain: [0.6, 1], anchor: "y2", title: { text: "level" } },
-      yaxis2: { ...shares, anchor: "x2", title: { text: "share with p below it" } },
+      xaxis: { ...ticks, domain: [0, 0.52], title: title("true step") },
+      yaxis: { ...ticks, title: title("step found") },
+      xaxis2: { ...shares, domain: [0.6, 1], anchor: "y2", title: title("level") },
+      yaxis2: { ...shares, anchor: "x2", title: title("share with p below it") },
     },
   });
 }

@@ -40,8 +40,8 @@ const last = C - 1;
 /** How many features of each kind there are. */
 // deno-fmt-ignore
 const howMany = {
-  token: 10, mixed: 4, context: 8, rising: 24, transient: 4, dead: 10,
-  born: 3, dying: 2, // at each of checkpoints 2 to 6, and 1 to 6
+  token: 10, mixed: 4, context: 8, rising: 24, transient: 6, dead: 10,
+  born: 5, dying: 2, // at each of checkpoints 1 to 6
   unrelated: 420, // of the reference
 } as const;
 /** Checkpoints at which a feature splits, and two are merged. */
@@ -130,8 +130,10 @@ function drawTracks(ids: Uint32Array, random: () => number) {
     );
     add("rising", context(), strengths);
   });
-  for (let c = 2; c < last; c++) times(howMany.born, () => add("born", context(), there(c)));
-  for (let c = 1; c < last; c++) times(howMany.dying, () => add("dying", context(), there(0, c)));
+  for (let c = 1; c < last; c++) {
+    times(howMany.born, () => add("born", context(), there(c)));
+    times(howMany.dying, () => add("dying", context(), there(0, c)));
+  }
   times(howMany.transient, () => {
     const isAway = (c: number) => c === steps.indexOf(256) || c === steps.indexOf(512);
     add("transient", context(), there().map((s, c) => isAway(c) ? weak : s));

@@ -13,8 +13,15 @@ import { steps } from "./_truth.ts";
 const nSeeds = 20;
 const all: readonly Measured[] = await Array.fromAsync({ length: nSeeds }, (_, k) => measured(k));
 const discoveries = steps.slice(0, -1).map((step, c) => {
-  const of = all.map((seed) => seed.discoveries[c]);
-  return { step, n: sum(of.map(({ n }) => n)), nFalse: sum(of.map(({ nFalse }) => nFalse)) };
+  const total = (what: "n" | "nFalse" | "nTested" | "nChance") =>
+    sum(all.map((seed) => seed.discoveries[c][what]));
+  return {
+    step,
+    n: total("n"),
+    nFalse: total("nFalse"),
+    nTested: total("nTested"),
+    nChance: total("nChance"),
+  };
 });
 const chanceP = all.flatMap((seed) => seed.chanceP);
 const emergences = all.flatMap((seed) => seed.emergences);
@@ -33,13 +40,19 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
-function isCovered({ low, high, truth }: Emergence): boolean {
-  return low <= truth && truth <= high;
+function covered(of: readonly Emergence[], truth: "truth" | "truthWithChance"): number {
+  return of.filter((of) => of.low <= of[truth] && of[truth] <= of.high).length / of.length;
 }
 
 const shareFalse = sum(discoveries.map((of) => of.nFalse)) / sum(discoveries.map(({ n }) => n));
 const shareBelow = chanceP.filter((p) => p < 0.05).length / chanceP.length;
-const coverage = rising.filter(isCovered).length / rising.length;
+const coverage = {
+  rising: covered(rising, "truth"),
+  born: covered(born, "truth"),
+  bornWithChance: covered(born, "truthWithChance"),
+  pooled: covered(emergences, "truth"),
+  pooledWithChance: covered(emergences, "truthWithChance"),
+};
 const width = median(rising.map(({ low, high }) => doublings(low, high)));
 
 Deno.test("the plan is what was drawn: similarities of copies are those of the population", () => {
@@ -57,12 +70,17 @@ for (const claim of Object.keys(all[0].tallies)) {
   });
 }
 
-// Benjamini and Hochberg give 5 % times the share of matches that are chance, if p is right: of the
-// reference's live features five in six have nothing to do with any other, and some of the rest no
-// copy as yet, so that 4.2 to 4.6 % are to be expected.
+// Benjamini and Hochberg give 5 % times the share of matches that are chance, if p is right. Here
+// about five in six are, by construction, so that some 4 % are to be expected, and too many or too
+// few would both show; with few of them q < 0.05 would hold of hardly any, and tell nothing. The
+// share of p < 0.05, in the test below, rests on more features, but sees neither how q is made of p
+// nor the far tail that decides it: so both are asked for.
 Deno.test("of matches with q < 0.05, 5 ± 2 % are of features that have nothing in common", () => {
-  for (const { step, n, nFalse } of discoveries) {
-    assert(n > 1000 && Math.abs(nFalse / n - 0.05) <= 0.02, `${nFalse} of ${n} at ${step}`);
+  assert(Math.abs(shareFalse - 0.05) <= 0.02, `${shareFalse}`);
+  for (const { step, n, nFalse, nTested, nChance } of discoveries) {
+    const expected = 0.05 * nChance / nTested;
+    assert(nChance / nTested > 0.75);
+    assert(n > 1000 && Math.abs(nFalse / n - expected) <= 0.02, `${nFalse} of ${n} at ${step}`);
   }
 });
 
@@ -79,14 +97,28 @@ Deno.test("p is uniform for features that have nothing in common", () => {
 });
 
 Deno.test("the 95 % interval covers the true emergence of nine in ten or more that rise", () => {
-  assert(rising.length >= 400 && coverage >= 0.9, `${coverage} of ${rising.length}`);
+  assert(rising.length >= 400 && coverage.rising >= 0.9, `${coverage.rising} of ${rising.length}`);
   assert(width > 0.5 && width < 1.5, `a median width of ${width} doublings`);
   const bias = sum(rising.map(({ truth, found }) => doublings(truth, found))) / rising.length;
   assert(Math.abs(bias) < 0.05, `a mean error of ${bias} doublings`);
 });
 
-// Before its birth the best match of a feature is the luckiest of 500, and better on these tokens
-// than in the population: the line from there to the threshold starts too high, and crosses early.
+// Before its birth the best match of a feature is the luckiest of 500, on these tokens about 0.085
+// and in the population 0.053: the line from there to the threshold starts too high, and crosses
+// early by some 0.03 doublings, about half of an interval, so that of these three in four cover the
+// truth, and of all together less than nine in ten. No number of replicas mends that, since the
+// lucky one stays the match in each. That it is all of the cause shows if the luck is granted: with
+// the mean of the null where there is no copy, as the package itself estimates it, they cover.
+Deno.test("intervals of features that are born miss by the luck of the best match alone", () => {
+  const doublingsEarly = (truth: "truth" | "truthWithChance") =>
+    sum(born.map((of) => doublings(of.found, of[truth]))) / born.length;
+  assert(coverage.born > 0.65 && coverage.born < 0.85, `${coverage.born}`);
+  assert(doublingsEarly("truth") > 0.02 && doublingsEarly("truth") < 0.04);
+  assert(coverage.bornWithChance >= 0.9, `${coverage.bornWithChance}`);
+  assert(coverage.pooledWithChance >= 0.9, `${coverage.pooledWithChance}`);
+  assert(Math.abs(doublingsEarly("truthWithChance")) < 0.01);
+});
+
 // What is known of a birth is the two checkpoints that it lies between.
 Deno.test("the interval of a feature that is born ends within the checkpoints of its birth", () => {
   assert(born.length >= 300);
@@ -120,7 +152,15 @@ Deno.test("all of it stands on a page", async () => {
     );
     return { claim, found, planted };
   });
-  const numbers = { claims, discoveries, shareFalse, shareBelow, coverage, width, nSeeds };
+  const numbers = {
+    nSeeds,
+    claims,
+    discoveries,
+    shareFalse,
+    shareBelow,
+    coverage,
+    width,
+  };
   const text = await plantedPage({ ...numbers, rising, born, chanceP });
   await Deno.mkdir("out/planted", { recursive: true });
   await Deno.writeTextFile("out/planted/index.html", text);
