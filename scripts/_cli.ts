@@ -25,7 +25,7 @@ export function sweepCommand(name: string, about: string): Command<[], SweepOpti
     .description(about)
     .requiredOption("--sweep <file>", "the sweep file")
     .requiredOption("--out <folder>", "folder to write in")
-    .option("--steps <list>", "only these training steps: 0,2,8", steps)
+    .option("--steps <list>", "only these training steps: 0,2,8", counts)
     .option("--force", "make finished files again", false);
 }
 
@@ -84,7 +84,8 @@ export function choices<N extends string>(known: readonly N[]): (text: string) =
   return (text) => text.split(",").map(choice(known));
 }
 
-function steps(text: string): number[] {
+/** Reads a list of integers of at least 0. */
+export function counts(text: string): number[] {
   return text.split(",").map(count);
 }
 

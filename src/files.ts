@@ -169,6 +169,19 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
+ * Removes some files of a folder.
+ *
+ * @param folder Its path; nothing happens where there is none.
+ * @param isRemoved Whether to remove the file of a name.
+ */
+export async function removeFiles(
+  folder: string,
+  isRemoved: (name: string) => boolean,
+): Promise<void> {
+  for (const name of await listNames(folder)) if (isRemoved(name)) await rm(`${folder}/${name}`);
+}
+
+/**
  * The names in a folder, sorted.
  *
  * @param folder Where to look.

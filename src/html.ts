@@ -112,6 +112,8 @@ export interface PageParts {
   readonly style: string;
   /** Scripts, run in this order after the body. */
   readonly scripts: readonly string[];
+  /** Whether these scripts may load others, from beside the page; no if left out. */
+  readonly loadsScripts?: boolean;
   /** Values of style attributes that the scripts may set; all others are refused. */
   readonly styleAttributes?: readonly string[];
 }
@@ -121,7 +123,7 @@ export interface PageParts {
  *
  * Its content security policy lets run only these scripts and this style sheet, each by its hash. It
  * allows neither `eval` nor inline styles, so that text which slipped through as HTML could do no more
- * than show itself.
+ * than show itself. Scripts that load others hand on what they are allowed ('strict-dynamic').
  *
  * @param parts What to put together.
  * @returns The HTML; the same parts give the same bytes.
@@ -142,13 +144,13 @@ export interface PageParts {
  * ```
  */
 export async function page(
-  { title, generator, body, style, scripts, styleAttributes = [] }: PageParts,
+  { title, generator, body, style, scripts, loadsScripts = false, styleAttributes = [] }: PageParts,
 ): Promise<string> {
   const codes = scripts.map(scriptText);
   const css = styleText(style);
   const policy = [
     "default-src 'none'",
-    `script-src ${await sources(codes)}`,
+    `script-src ${loadsScripts ? "'strict-dynamic' " : ""}${await sources(codes)}`,
     `style-src ${await sources([css])}`,
     styleAttributes.length > 0
       ? `style-src-attr 'unsafe-hashes' ${await sources(styleAttributes)}`

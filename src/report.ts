@@ -32,6 +32,18 @@ import { type Appearing, checkpointTable, featureTable } from "./report_tables.t
 import { appearingFeatures, type Summary } from "./summary.ts";
 import boot from "./boot.js" with { type: "text" };
 import style from "./report.css" with { type: "text" };
+import { siteViews } from "./site_markup.ts";
+import siteStyle from "./site.css" with { type: "text" };
+import core from "./site_core.js" with { type: "text" };
+import filter from "./site_filter.js" with { type: "text" };
+import table from "./site_table.js" with { type: "text" };
+import curves from "./site_curves.js" with { type: "text" };
+import charts from "./site_charts.js" with { type: "text" };
+import texts from "./site_text.js" with { type: "text" };
+import feature from "./site_feature.js" with { type: "text" };
+
+// In the order in which each needs those before it.
+const siteScripts: readonly string[] = [core, filter, table, curves, charts, texts, feature];
 
 /** What a report shows, and with what it is drawn. */
 export interface ReportOptions {
@@ -50,6 +62,8 @@ export interface ReportOptions {
   readonly seed?: number;
   /** Distance below which a feature is present. */
   readonly threshold?: number;
+  /** Whether the page has views of single features, from the data that `writeSite` wrote. */
+  readonly hasSite?: boolean;
 }
 
 /**
@@ -64,7 +78,8 @@ export interface ReportOptions {
  *   reference.
  */
 export async function reportPage(summary: Summary, options: ReportOptions): Promise<string> {
-  const { plotly, generatedBy, nSampled = 10, seed = 0, threshold = 0.5 } = options;
+  const { plotly, generatedBy, nSampled = 10, seed = 0, threshold = 0.5, hasSite = false } =
+    options;
   const { name, hook } = summary;
   const appearing = summary.checkpoints.map(({ step }) => ({
     step,
@@ -73,6 +88,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
   const appearingAt = options.appearingAt ?? busiest(summary, appearing);
 
   const body = html`
+    ${hasSite ? siteViews() : ""}
     <header>
       <p class="lead">SAE features through training</p>
       <h1>${name}</h1>
@@ -125,8 +141,9 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
     title: `${name}: SAE features of ${hook} through training`,
     generator: generatedBy,
     body,
-    style,
-    scripts: [plotly, boot],
+    style: hasSite ? `${style}\n${siteStyle}` : style,
+    scripts: hasSite ? [plotly, boot, ...siteScripts] : [plotly, boot],
+    loadsScripts: hasSite,
     styleAttributes: plotlyStyleAttributes,
   });
 }

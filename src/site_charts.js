@@ -221,13 +221,17 @@ site.charts = (() => {
       "aria-label": "Lineage",
     }, svg);
     place.replaceChildren(scroller);
-    scroller.scrollLeft = scroller.scrollWidth;
-    return (now) => heads.forEach((head, c) => head.classList.toggle("is-now", c === now));
+    return (now) => {
+      heads.forEach((head, c) => head.classList.toggle("is-now", c === now));
+      const left = x(now) + wide / 2 - scroller.clientWidth / 2;
+      scroller.scrollTo({ left, behavior: "instant" });
+    };
   }
 
   /* A histogram of all logits. */
 
   function histogram({ edges, counts }) {
+    if (counts.length === 0) return make("p", { class: "quiet" }, "Not counted.");
     const [width, height, left, right, bottom] = [300, 110, 8, 292, 84];
     const [low, high] = [edges[0], edges[edges.length - 1]];
     const x = (value) => left + (value - low) / (high - low || 1) * (right - left);

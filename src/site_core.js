@@ -176,10 +176,11 @@ const site = (() => {
     return element;
   }
 
-  function showTip({ target }) {
+  function showTip({ type, target }) {
     const box = document.querySelector("#site-tip");
     let element = target instanceof Element ? target : null;
     while (element !== null && !tips.has(element)) element = element.parentElement;
+    if (element === null && type === "focusin") return; // a tap focuses what scrolls around it
     box.hidden = element === null;
     if (element === null) return;
     box.replaceChildren(...[tips.get(element)()].flat());
@@ -191,6 +192,10 @@ const site = (() => {
     const top = of.y - own.height - 6 >= 0 ? of.y - own.height - 6 : of.bottom + 6;
     box.style.setProperty("left", `${left}px`);
     box.style.setProperty("top", `${top}px`);
+  }
+
+  function hideTip() {
+    document.querySelector("#site-tip").hidden = true;
   }
 
   /* Addresses: `#/features?sort=q`, `#/feature/17?step=512`; all else is of the overview. */
@@ -255,7 +260,7 @@ const site = (() => {
         else link.removeAttribute("aria-current");
       }
     }
-    document.querySelector("#site-tip").hidden = true;
+    hideTip();
     lost();
     delete root.dataset.shown;
     try {
@@ -284,6 +289,7 @@ const site = (() => {
     document.querySelector("#site-nav").hidden = false;
     document.addEventListener("pointerover", showTip);
     document.addEventListener("focusin", showTip);
+    addEventListener("scroll", hideTip, { capture: true, passive: true });
     addEventListener("hashchange", follow);
     follow();
   }

@@ -150,7 +150,7 @@
     const of = detail.logits[c];
     if (!of) {
       return place("logits").replaceChildren(
-        make("p", { class: "quiet" }, "No match at this step."),
+        make("p", { class: "quiet" }, "None at this step."),
       );
     }
     const most = Math.max(
@@ -285,14 +285,19 @@
     );
     if (detail === undefined) return;
     const { contexts, density, ranks, ego } = detail;
-    marks.push(
-      site.text.columns(place("kwic"), { table, row, contexts, pick }),
-      site.text.windows(place("contexts"), { table, row, contexts }),
-      charts.ridges(place("density"), { table, density, pick }),
-      logits,
-      charts.bump(place("ranks"), { table, ranks, pick }),
-      charts.ego(place("ego"), { table, ego, match: row.match, pick }),
-    );
+    // Drawn if there is something to draw, and else left out with its title.
+    const drawn = [
+      ["kwic", contexts.length, (at) => site.text.columns(at, { table, row, contexts, pick })],
+      ["contexts", contexts.length, (at) => site.text.windows(at, { table, row, contexts })],
+      ["density", density.edges.length, (at) => charts.ridges(at, { table, density, pick })],
+      ["logits", detail.logits.filter((of) => of !== null).length, () => logits],
+      ["ranks", ranks.tokens.length, (at) => charts.bump(at, { table, ranks, pick })],
+      ["ego", ego.links.length, (at) => charts.ego(at, { table, ego, match: row.match, pick })],
+    ];
+    for (const [name, size, show] of drawn) {
+      byId(`part-${name}`).hidden = size === 0;
+      if (size > 0) marks.push(show(place(name)));
+    }
     lists();
   }
 

@@ -16,7 +16,7 @@ site.filters = (() => {
   // Sorted by `of`, the largest first at the first click where `falls`; `text` is what a cell says.
   // deno-fmt-ignore
   const columns = [
-    { key: "feature", title: "Feature", of: (_, f) => f, text: (_, f) => String(f) },
+    { key: "feature", title: "No.", of: (_, f) => f, text: (_, f) => String(f) },
     { key: "label", title: "Fires on", of: (t, f) => t.label[f], text: (t, f) => visible(t.label[f]) },
     { key: "lifecycle", title: "Lifecycle", of: (t, f) => t.lifecycle[f] },
     { key: "curve", title: "Through training", of: (t, f) => t.similarity[f], falls: true },

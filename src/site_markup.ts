@@ -161,7 +161,7 @@ const feature = html`
         ${part(
           "density",
           "How strongly it fires",
-          "Number of tokens by activation, a ridge for each checkpoint; heights are its square root.",
+          "Number of tokens by activation, a ridge for each checkpoint; heights grow with the square root.",
         )}
         ${part(
           "logits",

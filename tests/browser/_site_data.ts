@@ -1,21 +1,7 @@
-// A site of features that were never trained, for tests of its views and for looking at them.
+// A site of features that were never trained, for tests of its views.
 
-import { html, page } from "../../src/html.ts";
 import { randomFrom } from "../../src/random.ts";
 import type { Maybe, SiteContext, SiteFeature, SitePaths, SiteTable } from "../../src/site_data.ts";
-import { siteViews } from "../../src/site_markup.ts";
-import charts from "../../src/site_charts.js" with { type: "text" };
-import core from "../../src/site_core.js" with { type: "text" };
-import curves from "../../src/site_curves.js" with { type: "text" };
-import feature from "../../src/site_feature.js" with { type: "text" };
-import filter from "../../src/site_filter.js" with { type: "text" };
-import table from "../../src/site_table.js" with { type: "text" };
-import text from "../../src/site_text.js" with { type: "text" };
-import reportStyle from "../../src/report.css" with { type: "text" };
-import siteStyle from "../../src/site.css" with { type: "text" };
-
-/** Scripts of the views, in the order in which they run. */
-export const scripts: readonly string[] = [core, filter, table, curves, charts, text, feature];
 
 /** Texts that want to be more than text. */
 // deno-fmt-ignore
@@ -31,12 +17,11 @@ const vocabulary = [
   " because", " however", " bread", " quantum", " he", " said", " “", "”", " isn", "'t", " code", " {", "\n",
 ];
 
-/** What a synthetic site is made of. */
+/** A synthetic site; `shards` are scripts by their names, such as "table". */
 export interface SyntheticSite {
   readonly table: SiteTable;
   readonly paths: readonly SitePaths[];
   readonly features: readonly SiteFeature[];
-  /** Scripts by their names, such as "table". */
   readonly shards: ReadonlyMap<string, string>;
 }
 
@@ -226,11 +211,7 @@ export function syntheticSite(
           }),
       };
     });
-    const nBins = 24;
-    const edges = Array.from(
-      { length: nBins + 1 },
-      (_, b) => rounded(0.01 * 10 ** (b / nBins * 3.3)),
-    );
+    const edges = Array.from({ length: 25 }, (_, b) => rounded(0.01 * 10 ** (b / 24 * 3.3)));
     const words = Array.from(
       { length: 10 },
       (_, i) => f < hostile.length ? hostile[(f + i) % hostile.length] : word(),
@@ -313,38 +294,4 @@ export function syntheticSite(
     [name, data]: [string, unknown],
   ): [string, string] => [name, `sae(${JSON.stringify(name)}, ${JSON.stringify(data)});\n`];
   return { table, paths, features, shards: new Map([...shards].map(script)) };
-}
-
-/**
- * Writes a page with the views and a small overview, and its data beside it.
- *
- * @returns The path of the page.
- */
-export async function writeSite(folder: string, { shards }: SyntheticSite): Promise<string> {
-  const text = await page({
-    title: "A synthetic sweep",
-    generator: "by hand",
-    body: html`
-      ${siteViews()}
-      <header>
-        <h1>A synthetic sweep</h1>
-      </header>
-      <main>
-        <p><a href="#late">Down</a></p>
-        <div class="plot" id="far"></div>
-        <h2 id="late">Late</h2>
-      </main>
-    `,
-    style: `${reportStyle}\n${siteStyle}\n#far { height: 3000px; }`,
-    scripts,
-  });
-  await Deno.mkdir(`${folder}/data`, { recursive: true });
-  await Deno.writeTextFile(
-    `${folder}/index.html`,
-    text.replace("script-src ", "script-src 'strict-dynamic' "),
-  );
-  for (const [name, script] of shards) {
-    await Deno.writeTextFile(`${folder}/data/${name}.js`, script);
-  }
-  return `${folder}/index.html`;
 }

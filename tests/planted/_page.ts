@@ -52,13 +52,14 @@ function rowsOf(
       claim,
       `${count(found)} of ${count(planted)}`,
     ]),
-    ["false among matches with q < 0.05", `${percent(shareFalse)} (by checkpoint ${perStep})`],
-    ["p < 0.05 among features that have nothing in common", percent(shareBelow)],
-    ["true emergence in its 95 % interval: rising features", percent(coverage.rising)],
+    ["false among matches with q < 0.05", percent(shareFalse)],
+    ["… by checkpoint", `${perStep} %`],
+    ["p < 0.05 where nothing is in common", percent(shareBelow)],
+    ["truth in the 95 % interval: rising features", percent(coverage.rising)],
     ["median width of these intervals", `${width.toFixed(2)} doublings`],
-    ["true emergence in its 95 % interval: born features", percent(coverage.born)],
+    ["truth in the 95 % interval: born features", percent(coverage.born)],
     ["… with the null's mean before the birth", percent(coverage.bornWithChance)],
-    ["true emergence in its 95 % interval: both", percent(coverage.pooled)],
+    ["truth in the 95 % interval: both", percent(coverage.pooled)],
     ["… with the null's mean before births", percent(coverage.pooledWithChance)],
   ];
 }
@@ -79,16 +80,18 @@ export async function plantedPage(parts: Numbers & Drawn): Promise<string> {
         <script type="application/json">${scriptJson({ data, layout })}</script>
       </figure>
       <h2>All numbers, over ${parts.nSeeds} seeds</h2>
-      <table>
-        <tbody>${rowsOf(parts).map(([name, value]) =>
-          html`
-            <tr>
-              <th scope="row">${name}</th>
-              <td>${value}</td>
-            </tr>
-          `
-        )}</tbody>
-      </table>
+      <div class="numbers">
+        <table>
+          <tbody>${rowsOf(parts).map(([name, value]) =>
+            html`
+              <tr>
+                <th scope="row">${name}</th>
+                <td>${value}</td>
+              </tr>
+            `
+          )}</tbody>
+        </table>
+      </div>
     </main>
     ${plotlyStyles}
   `;
@@ -96,11 +99,19 @@ export async function plantedPage(parts: Numbers & Drawn): Promise<string> {
     title: "What was planted, and what is found",
     generator: "deno task test:planted",
     body,
-    style,
+    style: style + ownStyle,
     scripts: [await readPlotly(), draw],
     styleAttributes: [""],
   });
 }
+
+// The numbers stand in two columns.
+const ownStyle = `
+main > div.numbers { columns: 2; column-gap: 40px; }
+.numbers table { min-width: 100%; }
+.numbers th { text-align: left; font-weight: normal; white-space: normal; }
+.plot .x2title, .plot .y2title { fill: var(--quiet) !important; }
+`;
 
 const draw = `
 const figure = document.querySelector("figure[data-figure]");
@@ -166,7 +177,7 @@ function figureOf(
     ticktext: steps.map(stepLabel),
   };
   const shares = { ...quietAxis, range: [0, 0.2], tickformat: ".0%", dtick: 0.05 };
-  const title = (text: string): Trace => ({ text, font: { size: 13, color: "#222222" } });
+  const title = (text: string): Trace => ({ text, standoff: 12, font: { size: 13 } });
   const note = (text: string, x: number): Trace => ({
     text,
     x,
@@ -206,10 +217,10 @@ function figureOf(
       margin: { l: 64, r: 24, t: 36, b: 56 },
       showlegend: true,
       legend: { x: 0.02, y: 0.98 },
-      annotations: [note("Emergence", 0), note("Calibration of p", 0.6)],
+      annotations: [note("Emergence", 0), note("Calibration of p", 0.62)],
       xaxis: { ...ticks, domain: [0, 0.52], title: title("true step") },
       yaxis: { ...ticks, title: title("step found") },
-      xaxis2: { ...shares, domain: [0.6, 1], anchor: "y2", title: title("level") },
+      xaxis2: { ...shares, domain: [0.62, 1], anchor: "y2", title: title("level") },
       yaxis2: { ...shares, anchor: "x2", title: title("share with p below it") },
     },
   });
