@@ -334,3 +334,24 @@ export {
   type PictureOptions,
   writePictures,
 } from "./src/pictures.ts";
+export { readSummary } from "./src/read_summary.ts";
+export { chooseFeatures, type FeatureChoice } from "./src/choose_features.ts";
+export { writeSite, type WrittenSite } from "./src/write_site.ts";
+export {
+  type Maybe,
+  type SiteContext,
+  type SiteFeature,
+  type SiteLogit,
+  type SiteLogits,
+  type SitePaths,
+  type SiteTable,
+} from "./src/site_data.ts";
+export {
+  type NeuronpediaAbout,
+  type NeuronpediaActivation,
+  type NeuronpediaBatch,
+  neuronpediaBatch,
+  type NeuronpediaFeature,
+  writeNeuronpedia,
+} from "./src/neuronpedia.ts";
+export { exportNeuronpedia } from "./src/export_neuronpedia.ts";

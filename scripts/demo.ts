@@ -2,7 +2,7 @@
  * Runs the whole flow on the training run in fixtures/tiny.
  *
  * Reads   fixtures/tiny.
- * Writes  out/demo: activations, matches, summary and report/index.html.
+ * Writes  out/demo: activations, matches, summary and the site in report.
  * Example deno task demo
  */
 
@@ -11,6 +11,7 @@ import { matchSweep } from "../src/match_sweep.ts";
 import { countMatched } from "../src/summary.ts";
 import { readSweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
+import { writeSite } from "../src/write_site.ts";
 import { Command, run, say } from "./_cli.ts";
 
 const command = new Command("demo")
@@ -43,5 +44,6 @@ await run(command, async ({ force }) => {
         } of ${match.best.length} features below distance 0.5`,
       ),
   });
-  say(await writeReport(summary, out));
+  await writeSite(sweep, summary, out);
+  say(await writeReport(summary, out, { hasSite: true }));
 });

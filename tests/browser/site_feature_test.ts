@@ -75,7 +75,13 @@ pageTest("a token tells its activation to whoever points at it", async (page) =>
   await shown(page, "feature 20");
   const { contexts: [{ activations, centre }] } = site.features.find((of) => of.feature === 20)!;
   const value = activations[table.reference]![centre];
-  await page.click(".contexts li:first-child .is-centre");
+  const token = ".contexts li:first-child .is-centre";
+  // Scrolling hides what was told, so it has to be over.
+  await page.evaluate(`new Promise((done) => {
+    document.querySelector("${token}").scrollIntoView({ block: "center", inline: "center" });
+    setTimeout(done, 100);
+  })`);
+  await page.click(token);
   const told = await page.evaluate<readonly [boolean, string]>(
     `(({ hidden, textContent }) => [hidden, textContent])(document.querySelector("#site-tip"))`,
   );
