@@ -9,8 +9,8 @@ site.charts = (() => {
 
   /* Ridges: a histogram of activations for each checkpoint. */
 
-  function ridges(place, { table: { steps }, density: { edges, counts }, pick }) {
-    const width = Math.min(place.clientWidth, 760);
+  function ridges(place, { inside, table: { steps }, density: { edges, counts }, pick }) {
+    const width = Math.min(inside, 760);
     const [left, right, top, apart, tall] = [64, width - 12, 44, 22, 44];
     const height = top + apart * (steps.length - 1) + 34;
     const bottom = height - 30;
@@ -61,8 +61,8 @@ site.charts = (() => {
 
   /* Ranks of tokens: the first one on top, logarithmically. */
 
-  function bump(place, { table: { steps }, ranks: { tokens, ranks }, pick }) {
-    const width = Math.min(place.clientWidth, 900);
+  function bump(place, { inside, table: { steps }, ranks: { tokens, ranks }, pick }) {
+    const width = Math.min(inside, 900);
     const label = Math.min(150, width / 3);
     const [left, right, top, bottom] = [
       56,
@@ -147,11 +147,14 @@ site.charts = (() => {
 
   /* Lineage: columns are checkpoints; the matches lie along the top. */
 
-  function ego(place, { table: { steps, reference }, ego: { features, links }, match, pick }) {
+  function ego(
+    place,
+    { inside, table: { steps, reference }, ego: { features, links }, match, pick },
+  ) {
     const [wide, tall, down, top] = [46, 18, 27, 34];
     const across = Math.max(
       wide + 40,
-      (place.clientWidth - wide - 8) / Math.max(1, steps.length - 1),
+      (inside - wide - 8) / Math.max(1, steps.length - 1),
     );
     const rows = Math.max(...features.map((of) => of.length), 1);
     const svg = picture(

@@ -179,10 +179,9 @@ site.curves = (() => {
     return d;
   }
 
-  function paths(place, { table, row, emergence, pick }) {
+  function paths(place, { inside, table, row, emergence, pick }) {
     const { steps, reference, threshold } = table;
     const gap = 28;
-    const inside = place.clientWidth;
     const n = inside >= 880 ? 3 : inside >= 560 ? 2 : 1;
     const width = Math.floor((inside - gap * (n - 1)) / n);
     const one = (values, name, label) => [{ values, name, label }];

@@ -266,9 +266,11 @@
     const at = table.emergence[feature];
     const [low, high] = [table.emergenceLow[feature], table.emergenceHigh[feature]];
     const emergence = isNumber(at) ? { at, low, high } : undefined;
+    const inside = byId("feature-body").clientWidth; // asked once, before anything is drawn
     const isMatched = row.match.some(isNumber);
-    if (isMatched) marks = [site.curves.paths(place("paths"), { table, row, emergence, pick })];
-    else {
+    if (isMatched) {
+      marks = [site.curves.paths(place("paths"), { inside, table, row, emergence, pick })];
+    } else {
       marks = [];
       place("paths").replaceChildren(
         make("p", { class: "quiet" }, "It has no match at any checkpoint."),
@@ -289,10 +291,18 @@
     const drawn = [
       ["kwic", contexts.length, (at) => site.text.columns(at, { table, row, contexts, pick })],
       ["contexts", contexts.length, (at) => site.text.windows(at, { table, row, contexts })],
-      ["density", density.edges.length, (at) => charts.ridges(at, { table, density, pick })],
+      [
+        "density",
+        density.edges.length,
+        (at) => charts.ridges(at, { inside, table, density, pick }),
+      ],
       ["logits", detail.logits.filter((of) => of !== null).length, () => logits],
-      ["ranks", ranks.tokens.length, (at) => charts.bump(at, { table, ranks, pick })],
-      ["ego", ego.links.length, (at) => charts.ego(at, { table, ego, match: row.match, pick })],
+      ["ranks", ranks.tokens.length, (at) => charts.bump(at, { inside, table, ranks, pick })],
+      [
+        "ego",
+        ego.links.length,
+        (at) => charts.ego(at, { inside, table, ego, match: row.match, pick }),
+      ],
     ];
     for (const [name, size, show] of drawn) {
       byId(`part-${name}`).hidden = size === 0;
