@@ -10,17 +10,19 @@ import { emergenceFollower } from "./emergence_replicas.ts";
 import { type ByteSource, exists, openFile } from "./files.ts";
 import type { Match } from "./match.ts";
 import { type Matched, readLink, readMatch, readMatchInfo } from "./match_table.ts";
+import type { Metric } from "./measures.ts";
 import type { CheckpointSummary, Summary } from "./summary.ts";
 import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
-import { describedBy, qualityOf } from "./sweep_activations.ts";
+import { decoderOf, describedBy, qualityOf } from "./sweep_activations.ts";
 
 /**
  * Reads what `deno task match` wrote.
  *
  * @param sweep The sweep.
  * @param out The folder that it was matched in.
- * @returns The matched sweep, and the distance below which a feature was present.
- * @throws {DataError} If files are missing, or broken.
+ * @returns The matched sweep as it was matched last, and the distance below which a feature was
+ *   present.
+ * @throws {DataError} If files are missing, broken, or of other activations, SAEs or another measure.
  */
 export async function readSummary(
   sweep: Sweep,
@@ -31,18 +33,19 @@ export async function readSummary(
   const wanted = checkpointsAt(sweep, steps);
   const follower = emergenceFollower(Math.max(2 ** -23, 1 - distance));
   const checkpoints: CheckpointSummary[] = [];
+  const reference = checkpointsAt(sweep, [sweep.reference])[0];
+  const info = await describedBy(out, reference);
+  const { metric } = await readMatchInfo(await present(`${out}/matches/${reference.name}.arrow`));
+  const run = { out, metric, source: info.fingerprint };
   for (const checkpoint of wanted) {
-    const { matched, replicas } = await matchedAt(checkpoint, out);
+    const { matched, replicas } = await matchedAt(checkpoint, run);
     const { step, losses } = checkpoint;
     if (step !== sweep.reference && replicas.length > 0) follower.add(step, replicas);
     const quality = qualityOf(await describedBy(out, checkpoint));
     checkpoints.push({ step, losses, quality, ...matched });
   }
-  const reference = wanted.find(({ step }) => step === sweep.reference)!;
-  const { metric } = await readMatchInfo(await openFile(`${out}/matches/${reference.name}.arrow`));
-  const info = await describedBy(out, reference);
-  const ceiling = sweep.ceiling && await exists(`${out}/matches/${sweep.ceiling.name}.arrow`)
-    ? (await matchedAt(sweep.ceiling, out)).matched
+  const ceiling = sweep.ceiling && await hasCeiling(out)
+    ? (await matchedAt(sweep.ceiling, run)).matched
     : undefined;
   const summary: Summary = {
     name: sweep.name,
@@ -52,7 +55,9 @@ export async function readSummary(
     nFeatures: info.d_sae,
     metric,
     checkpoints,
-    links: await linksOf(wanted, out),
+    links: (await openTable(features)).names.includes("chained_match")
+      ? await linksOf(wanted, run)
+      : [],
     emergence: { threshold: 1 - distance, intervals: follower.intervals() },
     tokenShare: Float64Array.from(await columnOf(features, "token_share")),
     ...(ceiling && { ceiling }),
@@ -60,30 +65,64 @@ export async function readSummary(
   return { summary, distance };
 }
 
-async function matchedAt(
-  { name }: Checkpoint,
-  out: string,
-): Promise<{ readonly matched: Matched; readonly replicas: readonly Float32Array[] }> {
-  return await readMatch(
-    await present(`${out}/matches/${name}.arrow`),
-    await present(`${out}/reverse/${name}.arrow`),
-  );
+/** What all matches with the reference have in common. */
+interface MatchRun {
+  readonly out: string;
+  readonly metric: Metric;
+  /** What the reference's activations were made from. */
+  readonly source: string;
 }
 
-// All links between neighbours, or none where one is missing.
-async function linksOf(checkpoints: readonly Checkpoint[], out: string): Promise<Match[]> {
+async function matchedAt(
+  checkpoint: Checkpoint,
+  { out, metric, source }: MatchRun,
+): Promise<{ readonly matched: Matched; readonly replicas: readonly Float32Array[] }> {
+  const info = await describedBy(out, checkpoint);
+  await decoderOf(checkpoint, info); // refuses another SAE
+  const paths = ["matches", "reverse"].map((side) => `${out}/${side}/${checkpoint.name}.arrow`);
+  const made = `${source}+${info.fingerprint}+${metric}`;
+  const [forward, reverse] = [await madeFrom(paths[0], made), await madeFrom(paths[1], made)];
+  return await readMatch(forward, reverse);
+}
+
+// The links between neighbours.
+async function linksOf(
+  checkpoints: readonly Checkpoint[],
+  { out, metric }: MatchRun,
+): Promise<Match[]> {
   const links: Match[] = [];
   for (let c = 1; c < checkpoints.length; c++) {
-    const name = `${checkpoints[c - 1].name}-${checkpoints[c].name}.arrow`;
-    if (!await exists(`${out}/chain/${name}`)) return [];
+    const [before, checkpoint] = [checkpoints[c - 1], checkpoints[c]];
+    const [ours, theirs] = [await describedBy(out, checkpoint), await describedBy(out, before)];
+    const name = `${before.name}-${checkpoint.name}.arrow`;
+    const made = `${ours.fingerprint}+${theirs.fingerprint}+${metric}`;
     links.push(
       await readLink(
-        await openFile(`${out}/chain/${name}`),
-        await present(`${out}/chain/reverse/${name}`),
+        await madeFrom(`${out}/chain/${name}`, made),
+        await madeFrom(`${out}/chain/reverse/${name}`, made),
       ),
     );
   }
   return links;
+}
+
+// A match of these two activations by this measure.
+async function madeFrom(path: string, made: string): Promise<ByteSource> {
+  const file = await present(path);
+  const { fingerprint } = await readMatchInfo(file);
+  if (fingerprint.startsWith(`${made}+`)) return file;
+  throw new DataError("read the match in", {
+    where: path,
+    expected: `one of activations and measure ${made}`,
+    got: fingerprint,
+    fix: "run `deno task match --force` with the same --sweep and --out",
+  });
+}
+
+// Whether the second SAE of the reference's step was matched last time; it is not with --steps.
+async function hasCeiling(out: string): Promise<boolean> {
+  const text = (await openTable(await present(`${out}/summary.arrow`))).metadata.summary;
+  return text !== undefined && JSON.parse(text).ceiling !== undefined;
 }
 
 // The distance and the steps that the table of features was made with.

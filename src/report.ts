@@ -41,8 +41,9 @@ import curves from "./site_curves.js" with { type: "text" };
 import charts from "./site_charts.js" with { type: "text" };
 import texts from "./site_text.js" with { type: "text" };
 import feature from "./site_feature.js" with { type: "text" };
+import links from "./site_links.js" with { type: "text" };
 
-// In the order in which each needs those before it.
+// In the order in which each needs those before it, and before plotly.js, for which no table waits.
 const siteScripts: readonly string[] = [core, filter, table, curves, charts, texts, feature];
 
 /** What a report shows, and with what it is drawn. */
@@ -142,7 +143,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
     generator: generatedBy,
     body,
     style: hasSite ? `${style}\n${siteStyle}` : style,
-    scripts: hasSite ? [plotly, boot, ...siteScripts] : [plotly, boot],
+    scripts: hasSite ? [...siteScripts, plotly, boot, links] : [plotly, boot],
     loadsScripts: hasSite,
     styleAttributes: plotlyStyleAttributes,
   });

@@ -148,9 +148,9 @@ site.curves = (() => {
     };
     let marked = 0;
     const set = (c) => {
-      for (const of of dots) {
-        of[marked]?.setAttribute("r", 2.2);
-        of[c]?.setAttribute("r", 4);
+      for (const points of dots) {
+        points[marked]?.setAttribute("r", 2.2);
+        points[c]?.setAttribute("r", 4);
       }
       move(now, marked = c);
       say(c);

@@ -58,6 +58,7 @@ site.filters = (() => {
       text: params.get("q") ?? "",
       at: bound(params.get("at")),
       qBelow: bound(params.get("below")),
+      appears: bound(params.get("appears")),
     };
     for (const [name, key] of Object.entries(sets)) filter[name] = parts(params.get(key));
     for (const name of ranges) filter[name] = (params.get(name) ?? "..").split("..").map(bound);
@@ -79,6 +80,7 @@ site.filters = (() => {
       similarity: range(filter.similarity),
       rate: range(filter.rate),
       below: toText(filter.qBelow),
+      appears: toText(filter.appears),
       only: flags.filter((name) => filter[name]).join(","),
     };
   }
@@ -122,6 +124,7 @@ site.filters = (() => {
     if (isNumber(filter.qBelow)) {
       tests.push((f) => table.q[f] !== null && table.q[f] < filter.qBelow);
     }
+    if (isNumber(filter.appears)) tests.push((f) => table.appearsAt[f] === filter.appears);
     if (filter.mutual) tests.push((f) => table.mutual[f] !== null && table.mutual[f] > 0.5);
     if (filter.split) tests.push((f) => table.split[f] >= 2);
     if (filter.merged) tests.push((f) => table.merged[f] >= 2);

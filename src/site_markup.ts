@@ -54,6 +54,10 @@ const table = html`
           <div class="filter-choices" data-choices="tokenClass"></div>
         </fieldset>
         ${range("emergence", "Emerges at step", "from", "to")}
+        <div class="filter-line">
+          <label for="filter-appears">Appears for good at</label>
+          <select id="filter-appears" name="appears"></select>
+        </div>
         <fieldset class="filter-range">
           <legend>Similarity at step <select name="at" aria-label="step"></select></legend>
           ${bounds("similarity", "Similarity", "0", "1")}

@@ -63,23 +63,23 @@ export function short(value: number): Maybe {
  * The table of features.
  *
  * @param summary A matched sweep.
- * @param parts Names of features, those that have a shard of their own, and the distance below which a
- *   feature is present.
+ * @param parts Names of features, those that have a shard of their own, the distance below which a
+ *   feature is present, and the number of tokens that were compared, on which activations are counted.
  * @returns The table.
  */
 export function siteTable(
   summary: Summary,
-  { label, detailed, distance }: {
+  { label, detailed, distance, nTokens }: {
     readonly label: readonly string[];
     readonly detailed: readonly number[];
     readonly distance: number;
+    readonly nTokens: number;
   },
 ): SiteTable {
   const { checkpoints, reference, nFeatures, emergence: { intervals } } = summary;
   const at = checkpoints.findIndex(({ step }) => step === reference);
   const compared = checkpoints.filter((_, c) => c !== at);
   const counts = checkpoints[at].match.sourceCounts;
-  const nTokens = checkpoints[at].quality.nTokens;
   const paths = featurePaths(summary, distance);
   const appears = appearances(summary, distance);
   const qValues = compared.map(({ match, nulls }) => significance(match, nulls.rotated).q);
@@ -115,7 +115,8 @@ export function siteTable(
     ),
     split: largest(({ match }, f) => {
       const j = match.best[f];
-      return j < 0 ? 0 : match.nearSources[j * K + k];
+      const isNear = Math.fround(1 - match.similarity[f]) < thresholds[k];
+      return isNear ? match.nearSources[j * K + k] : 0; // of no match NaN, and not near
     }),
     merged: largest(({ match }, f) => match.nearTargets[f * K + k]),
     tokenShare: each((f) => short(summary.tokenShare[f])),

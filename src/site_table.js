@@ -147,6 +147,10 @@
       ...compared.slice(0, -1).map((at) => make("option", { value: at }, count(at))),
     );
     form.elements.at.disabled = table.hundredths === undefined;
+    form.elements.appears.replaceChildren(
+      make("option", { value: "" }, "any step"),
+      ...table.steps.map((at) => make("option", { value: at }, count(at))),
+    );
   }
 
   function showFilter() {
@@ -159,6 +163,7 @@
     if (elements.text.value !== filter.text) elements.text.value = filter.text;
     put(elements.at, toText(filter.at));
     put(elements.qBelow, toText(filter.qBelow));
+    put(elements.appears, toText(filter.appears));
     for (const name of ranges) {
       put(elements[`${name}Low`], toText(filter[name][0]));
       put(elements[`${name}High`], toText(filter[name][1]));
@@ -181,6 +186,7 @@
       Array.from(form.querySelectorAll(`[name=${name}]:checked`), ({ value }) => value);
     const read = { ...filter, text: elements.text.value, at: bound(elements.at.value) };
     read.qBelow = bound(elements.qBelow.value);
+    read.appears = bound(elements.appears.value);
     for (const name of Object.keys(sets)) read[name] = checked(name);
     for (const name of flags) read[name] = elements[name].checked;
     for (const name of ranges) {

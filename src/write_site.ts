@@ -27,6 +27,7 @@ import {
   neverTogether,
 } from "./firing.ts";
 import { readUnembedding } from "./logit_lens.ts";
+import { readMatchInfo } from "./match_table.ts";
 import { readSae } from "./sae.ts";
 import type { SiteFeature, SitePaths } from "./site_data.ts";
 import { type CheckpointStats, shard, sitePaths, siteTable } from "./site_shards.ts";
@@ -105,7 +106,10 @@ export async function writeSite(
     await write(`paths-${k++}`, shard);
     if (keeps) paths.push(shard);
   }
-  await write("table", siteTable(summary, { label, detailed, distance }));
+  const { n_tokens: nTokens } = await readMatchInfo(
+    await openFile(`${out}/matches/step${summary.reference}.arrow`),
+  );
+  await write("table", siteTable(summary, { label, detailed, distance, nTokens }));
   const names = new Set(detailed.map((f) => `feature-${f}.js`));
   await removeFiles(data, (name) => name.startsWith("feature-") && !names.has(name));
   return { detailed, features: kept, paths, nBytes };
@@ -195,11 +199,13 @@ async function atReference(
     correlated: correlatedWith(feature, k, together, { stats: sums, nTokens: ids.length }),
     neurons: alignedNeurons(directionsOf(sae, [feature])),
   }));
-  const lens = siteLens(
-    directionsOf(sae, chosen),
-    await readUnembedding(checkpoint.model.path),
-    textOf,
-  );
+  const lens = writesToResidual(job)
+    ? siteLens(
+      directionsOf(sae, chosen),
+      await readUnembedding(checkpoint.model.path),
+      textOf,
+    )
+    : { logits: chosen.map(() => null), top: chosen.map(() => []) };
   const at = chosen.map((feature, k) =>
     featureAt(
       feature,
@@ -238,16 +244,33 @@ async function atCheckpoint(
   if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
   const firing = transpose(concatenate(parts, targets.length));
   const matched = [...matches.keys()].filter((k) => matches[k] >= 0);
-  const directions = directionsOf(sae, matched.map((k) => matches[k]));
-  const unembedding = await readUnembedding(checkpoint.model.path);
-  const { logits } = siteLens(directions, unembedding, job.tokens.textOf);
-  const ranks = siteRanks(matched.map((k) => ranked[k]), directions, unembedding);
+  const { logits, ranks } = await logitsOf(job, checkpoint, {
+    directions: directionsOf(sae, matched.map((k) => matches[k])),
+    ranked: matched.map((k) => ranked[k]),
+  });
   return matches.map((match, k): FeatureAt => {
     const place = matched.indexOf(k);
     if (place < 0) return noFeature(ranked[k].length);
     const own = firingOf(firing, targets.indexOf(match));
     return featureAt(match, own, shown[k], logits[place], ranks[place]);
   });
+}
+
+// A head's values before the output matrix are no directions of the residual stream.
+function writesToResidual({ summary }: Job): boolean {
+  return !summary.hook.endsWith("hook_z");
+}
+
+async function logitsOf(job: Job, { model }: Checkpoint, { directions, ranked }: {
+  readonly directions: Float32Array;
+  readonly ranked: readonly (readonly number[])[];
+}) {
+  if (!writesToResidual(job)) {
+    return { logits: ranked.map(() => null), ranks: ranked.map(() => []) };
+  }
+  const unembedding = await readUnembedding(model.path);
+  const { logits } = siteLens(directions, unembedding, job.tokens.textOf);
+  return { logits, ranks: siteRanks(ranked, directions, unembedding) };
 }
 
 function featureAt(

@@ -72,6 +72,18 @@ Deno.test("page() allows no network, no eval and no inline style", async () => {
   assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval|http|\*/);
 });
 
+Deno.test("page() lets its scripts load others only if it is told to", async () => {
+  const policyOf = async (loadsScripts?: boolean) => {
+    const text = await page({ ...parts, ...(loadsScripts !== undefined && { loadsScripts }) });
+    return /Content-Security-Policy" content="([^"]*)"/.exec(text)![1];
+  };
+  assert.match(await policyOf(true), /; script-src 'strict-dynamic' 'sha256-/);
+  const without = (await policyOf(true)).replace("'strict-dynamic' ", "");
+  for (const loadsScripts of [false, undefined]) {
+    assert.equal(await policyOf(loadsScripts), without);
+  }
+});
+
 Deno.test("page() allows the style attributes it is given, by their hashes", async () => {
   const text = await page({ ...parts, styleAttributes: [""] });
   const empty = createHash("sha256").update("").digest("base64");

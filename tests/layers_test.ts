@@ -107,6 +107,7 @@ const order = [
   "site_charts.js",
   "site_text.js",
   "site_feature.js",
+  "site_links.js",
   "site_markup.ts",
   "report.ts",
   "plotly.ts",

@@ -180,8 +180,8 @@ Deno.test("matchFeatures() leaves a dead feature unmatched on either side", () =
     for (const index of ["best", "runnerUp", "reverse"] as const) {
       assert.deepEqual([...match[index]], [-1], index);
     }
-    for (const  of of["similarity", "runnerUpSimilarity", "reverseSimilarity"] as const) {
-      assert.deepEqual([...match[of]], [NaN], of);
+    for (const name of ["similarity", "runnerUpSimilarity", "reverseSimilarity"] as const) {
+      assert.deepEqual([...match[name]], [NaN], name);
     }
     assert.deepEqual([...mutualMatches(match)], [0]);
     assert.deepEqual([...inDegrees(match)], [0]);

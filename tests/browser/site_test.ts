@@ -46,6 +46,7 @@ const filters: Readonly<Record<string, readonly [hash: string, passes: (f: numbe
   ],
   "a rate": ["rate=0.1..1", (f) => within(100 * table.rate[f], 0.1, 1)],
   "a q": ["below=0.05", (f) => table.q[f] !== null && table.q[f]! < 0.05],
+  "where it appears": ["appears=512", (f) => table.appearsAt[f] === 512],
   "mutual": ["only=mutual", (f) => (table.mutual[f] ?? 0) > 0.5],
   "split and merged": ["only=split,merged", (f) => table.split[f] >= 2 && table.merged[f] >= 2],
   "detail": ["only=detailed", (f) => table.detailed.includes(f)],

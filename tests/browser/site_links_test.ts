@@ -1,0 +1,212 @@
+// Figures of the overview as ways into the site: what a mark counts is what the table then lists.
+
+import assert from "node:assert/strict";
+import { readPlotly } from "../../src/plotly.ts";
+import {
+  appearingCountsFigure,
+  appearingFigure,
+  birthsDeathsFigure,
+  distanceMatrixFigure,
+  type Figure,
+  matchedFractionFigure,
+  similarityHistogramFigure,
+} from "../../src/figures.ts";
+import { framesOf } from "../../src/frames.ts";
+import { html, page as pageOf, scriptJson } from "../../src/html.ts";
+import type { Page } from "../../src/browser.ts";
+import { siteViews } from "../../src/site_markup.ts";
+import { shard, siteTable } from "../../src/site_shards.ts";
+import boot from "../../src/boot.js" with { type: "text" };
+import links from "../../src/site_links.js" with { type: "text" };
+import reportStyle from "../../src/report.css" with { type: "text" };
+import siteStyle from "../../src/site.css" with { type: "text" };
+import {
+  addressOf,
+  assertQuiet,
+  pageTest,
+  temporaryFolder,
+  testThatSomethingRan,
+  textOf,
+  tiny,
+  until,
+} from "./_pages.ts";
+import { goTo, hashOf, scripts, shown } from "./_site_pages.ts";
+
+testThatSomethingRan();
+
+let written: Promise<string> | undefined;
+
+/** Writes a page of some figures of fixtures/tiny and of the views, and its table. */
+async function writePage(): Promise<string> {
+  const { summary } = await tiny();
+  const steps = summary.checkpoints.map(({ step }) => step);
+  const figures: readonly Figure[] = [
+    distanceMatrixFigure(summary),
+    similarityHistogramFigure(summary),
+    matchedFractionFigure(summary),
+    appearingCountsFigure(summary),
+    appearingFigure(summary, 512, [3, 5, 8]),
+    birthsDeathsFigure(steps, framesOf(summary)!.events),
+  ];
+  const text = await pageOf({
+    title: "Figures",
+    generator: "by hand",
+    body: html`
+      ${siteViews()}
+      <main>
+        <fieldset id="step-scale"><input type="radio" name="scale" value="symlog" checked></fieldset>
+        ${figures.map(({ id, caption, data, layout, scales }) =>
+          html`
+            <figure data-figure="${id}">
+              <figcaption>${caption}</figcaption>
+              <div class="plot" id="${id}"></div>
+              <script type="application/json">${scriptJson({ data, layout, scales })}</script>
+            </figure>
+          `
+        )}
+      </main>
+    `,
+    style: `${reportStyle}\n${siteStyle}`,
+    // Before what draws the figures, so that a feature does not wait for them.
+    scripts: [...scripts, links, await readPlotly(), boot],
+    loadsScripts: true,
+    styleAttributes: [
+      "",
+      [
+        "optimizeSpeed",
+        "-moz-crisp-edges",
+        "-o-crisp-edges",
+        "-webkit-optimize-contrast",
+        "optimize-contrast",
+        "crisp-edges",
+        "pixelated",
+      ].map((value) => `image-rendering: ${value}; `).join(""),
+    ],
+  });
+  const folder = await temporaryFolder();
+  await Deno.mkdir(`${folder}/data`);
+  await Deno.writeTextFile(`${folder}/index.html`, text);
+  const label = Array.from({ length: summary.nFeatures }, (_, f) => `feature ${f}`);
+  const { nTokens } = summary.checkpoints[0].quality;
+  const table = siteTable(summary, { label, detailed: [], distance: 0.5, nTokens });
+  await Deno.writeTextFile(`${folder}/data/table.js`, shard("table", table));
+  return `${folder}/index.html`;
+}
+
+async function openFigures(page: Page): Promise<void> {
+  written ??= writePage();
+  await page.goto(addressOf(await written));
+  await shown(page, "overview");
+  await until(page, "document.querySelectorAll('.plot.is-linked').length === 6");
+}
+
+/** Clicks on a mark as plotly.js does once the mouse is over it. */
+async function clickMark(page: Page, id: string, curve: number, point: unknown): Promise<void> {
+  await page.evaluate(`{
+    const plot = document.getElementById("${id}");
+    Plotly.Fx.hover(plot, [{ curveNumber: ${curve}, pointNumber: ${JSON.stringify(point)} }]);
+    plot.emit("plotly_click", { points: plot._hoverdata });
+  }`);
+}
+
+/** The number of features that the table lists. */
+async function counted(page: Page): Promise<number> {
+  await shown(page, "features");
+  return Number(/^[\d,]+/.exec(await textOf(page, "#features-count"))![0].replaceAll(",", ""));
+}
+
+async function backToFigures(page: Page): Promise<void> {
+  await goTo(page, "#/");
+  await shown(page, "overview");
+}
+
+pageTest("a bar of features that appear lists as many as it is high", async (page) => {
+  const { summary } = await tiny();
+  await openFigures(page);
+  const heights = await page.evaluate<number[]>(
+    `document.getElementById("appearing-counts").data[0].y`,
+  );
+  assert.equal(heights.length, summary.checkpoints.length);
+  const busy = heights.flatMap((n, c) => n > 0 ? [c] : []);
+  assert(busy.length >= 2, `${heights}`);
+  for (const c of busy) {
+    await clickMark(page, "appearing-counts", 0, c);
+    await until(page, `location.hash === "#/features?appears=${summary.checkpoints[c].step}"`);
+    assert.equal(await counted(page), heights[c]);
+    await backToFigures(page);
+  }
+  await assertQuiet(page);
+});
+
+pageTest("a point of the matched fraction lists as many as it counts", async (page) => {
+  await openFigures(page);
+  const lines = await page.evaluate<{ name: string; customdata: [number, number][] }[]>(
+    `document.getElementById("matched-fraction").data.map(({ name, customdata }) =>
+      ({ name, customdata }))`,
+  );
+  const isChance = ({ name }: { name: string }) => name.endsWith("chance");
+  assert(lines.some(isChance));
+  const curve = lines.findIndex(({ name }) => name === "distance < 0.5");
+  for (const [c, [step, n]] of lines[curve].customdata.entries()) {
+    await clickMark(page, "matched-fraction", curve, c);
+    await until(page, `location.hash === "#/features?at=${step}&similarity=0.5.."`);
+    assert.equal(await counted(page), n, `step ${step}`);
+    await backToFigures(page);
+  }
+  await clickMark(page, "matched-fraction", lines.findIndex(isChance), 0);
+  assert.equal(await hashOf(page), "#/");
+  await assertQuiet(page);
+});
+
+pageTest("a cell of similarities lists its features, and those beside them", async (page) => {
+  await openFigures(page);
+  const cells = await page.evaluate<[number, string, number][][]>(
+    `document.getElementById("similarity-histogram").data[0].customdata
+      .map((row) => row.map(([step, bin, n]) => [step, bin, n]))`,
+  );
+  let nClicked = 0;
+  for (const [row, cellsOfRow] of cells.entries()) {
+    const column = cellsOfRow.findIndex(([, , n]) => n > 0);
+    if (column < 0 || row % 6 > 0) continue;
+    const [step, bin, n] = cellsOfRow[column];
+    await clickMark(page, "similarity-histogram", 0, [row, column]);
+    const found = await counted(page);
+    const hash = await hashOf(page);
+    const [at, low, high] = /\?at=(\d+)&similarity=([\d.]+)\.\.([\d.]+)$/.exec(hash)!.slice(1)
+      .map(Number);
+    const [from, to] = bin.split(" to ").map(Number);
+    assert.equal(at, step);
+    assert(low <= from + 1e-3 && from - low < 0.011, `${hash} of ${bin}`);
+    assert(high >= to - 1e-3 && high - to < 0.011, `${hash} of ${bin}`);
+    assert(found >= n, `${found} of ${n} in ${bin}`);
+    nClicked++;
+    await backToFigures(page);
+  }
+  assert(nClicked >= 3, `${nClicked}`);
+  await assertQuiet(page);
+});
+
+pageTest("a row of distances leads to its feature, by a real click", async (page) => {
+  await openFigures(page);
+  for (const id of ["distance-matrix", "appearing-512"]) {
+    await page.click(`[id="${id}"] .nsewdrag`);
+    await until(page, "location.hash.startsWith('#/feature/')");
+    assert.match(await hashOf(page), /^#\/feature\/\d+\?step=\d+$/);
+    await backToFigures(page);
+  }
+});
+
+pageTest("births list what emerges in their time, and deaths nothing", async (page) => {
+  const { summary } = await tiny();
+  const steps = summary.checkpoints.map(({ step }) => step);
+  await openFigures(page);
+  const names = await page.evaluate<string[]>(
+    `document.getElementById("births-deaths").data.map(({ name }) => name)`,
+  );
+  await clickMark(page, "births-deaths", names.indexOf("die"), 3);
+  assert.equal(await hashOf(page), "");
+  await clickMark(page, "births-deaths", names.indexOf("born"), 3);
+  await until(page, `location.hash === "#/features?emergence=${steps[2]}..${steps[3]}"`);
+  await counted(page);
+  await assertQuiet(page);
+});
