@@ -25,6 +25,42 @@ const root = "out/bench/site";
 const nTokens = 131_072;
 const { vocabulary, contextSize } = extractionShape;
 
+// In the page: the time from an address to its view, and to what the browser shows after it.
+const visit = (hash: string) =>
+  `new Promise((done) => {
+    const start = performance.now();
+    document.addEventListener("sae:view", () => {
+      const shown = performance.now() - start;
+      requestAnimationFrame(() => setTimeout(() => done([shown, performance.now() - start])));
+    }, { once: true });
+    location.hash = ${JSON.stringify(hash)};
+  })`;
+
+// In the page: the times between frames while the table goes from its first row to its last.
+const scroll = `new Promise((done) => {
+  const grid = document.querySelector("#features-grid");
+  const [nFrames, times] = [200, []];
+  let last;
+  const step = (now) => {
+    if (last !== undefined) times.push(now - last);
+    last = now;
+    if (times.length === nFrames) return done(times);
+    grid.scrollTop = (times.length + 1) / nFrames * (grid.scrollHeight - grid.clientHeight);
+    requestAnimationFrame(step);
+  };
+  grid.scrollTop = 0;
+  requestAnimationFrame(step);
+})`;
+
+// In the page: the time since the navigation began, once a view is there and painted.
+const opened = `new Promise((done) => {
+  const look = () => {
+    if (document.documentElement.dataset.shown === undefined) return setTimeout(look, 1);
+    requestAnimationFrame(() => setTimeout(() => done(performance.now())));
+  };
+  look();
+})`;
+
 const command = new Command("site")
   .description("Times the site of 8,192 features and 20 checkpoints.")
   .option("--python <path>", "Python, to measure with", "out/bench/venv/bin/python")
@@ -118,42 +154,6 @@ async function megabytes(report: string) {
 }
 
 /* Pages. */
-
-// In the page: the time from an address to its view, and to what the browser shows after it.
-const visit = (hash: string) =>
-  `new Promise((done) => {
-    const start = performance.now();
-    document.addEventListener("sae:view", () => {
-      const shown = performance.now() - start;
-      requestAnimationFrame(() => setTimeout(() => done([shown, performance.now() - start])));
-    }, { once: true });
-    location.hash = ${JSON.stringify(hash)};
-  })`;
-
-// In the page: the times between frames while the table goes from its first row to its last.
-const scroll = `new Promise((done) => {
-  const grid = document.querySelector("#features-grid");
-  const [nFrames, times] = [200, []];
-  let last;
-  const step = (now) => {
-    if (last !== undefined) times.push(now - last);
-    last = now;
-    if (times.length === nFrames) return done(times);
-    grid.scrollTop = (times.length + 1) / nFrames * (grid.scrollHeight - grid.clientHeight);
-    requestAnimationFrame(step);
-  };
-  grid.scrollTop = 0;
-  requestAnimationFrame(step);
-})`;
-
-// In the page: the time since the navigation began, once a view is there and painted.
-const opened = `new Promise((done) => {
-  const look = () => {
-    if (document.documentElement.dataset.shown === undefined) return setTimeout(look, 1);
-    requestAnimationFrame(() => setTimeout(() => done(performance.now())));
-  };
-  look();
-})`;
 
 async function timePages(path: string, nFeatures: number) {
   await using browser = await openBrowser();

@@ -47,7 +47,6 @@ Deno.test("the trajectories most alike are the nearest of all", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const trial = draw(seed);
     const { series, C, nWanted } = trial;
-    // With one checkpoint, equal values are no rarity: all that were NaN.
     const distancesOf = (of: readonly (readonly number[])[]) =>
       of.map((others, f) => others.map((other) => trial.squareOf(f, other)));
     const found = alikeTrajectories(series, C, { nWanted });
@@ -55,6 +54,7 @@ Deno.test("the trajectories most alike are the nearest of all", () => {
     assert.deepEqual(distancesOf(found), distancesOf(expected), `seed ${seed}`);
     found.forEach((others, f) => {
       const distances = expected[f].map((other) => trial.squareOf(f, other));
+      // With one checkpoint, equal values are no rarity: all that were NaN.
       const isTied = new Set(distances).size < distances.length || trial.C === 1;
       if (!isTied) assert.deepEqual(others, expected[f], `seed ${seed}, feature ${f}`);
     });

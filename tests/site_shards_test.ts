@@ -1,221 +1,240 @@
-// The table and the paths of features, what is alike, near and chosen, against their definitions.
+// The table and the paths of a site, against counts by hand, and the shards that they travel in.
 
 import assert from "node:assert/strict";
-import { alikeTrajectories } from "../src/alike.ts";
-import { chooseFeatures } from "../src/choose_features.ts";
-import { egoOf, linkedSimilarity } from "../src/ego.ts";
 import { zeroStats } from "../src/feature_stats.ts";
-import { matchFeatures, thresholds } from "../src/match.ts";
-import { featurePaths } from "../src/paths.ts";
+import { emptyMatch, type Match, thresholds } from "../src/match.ts";
 import { randomFrom } from "../src/random.ts";
 import { perShard, shard, short, sitePaths, siteTable } from "../src/site_shards.ts";
-import { sparsify } from "../src/sparse.ts";
-import { appearances, appearingFeatures } from "../src/summary.ts";
-import { randomDense } from "./_naive.ts";
+import type { CheckpointSummary, Summary } from "../src/summary.ts";
 import { checkpointWith, summaryOf, syntheticSummary } from "./_summaries.ts";
+import { onLine } from "./_trajectories.ts";
 
 /** What a page gets from a shard. */
-function loaded(script: string): [name: string, value: unknown] {
-  let got: [string, unknown] | undefined;
-  new Function("sae", script)((name: string, value: unknown) => got = [name, value]);
-  return got ?? assert.fail("no call");
+function loaded(text: string): [name: string, value: unknown][] {
+  const calls: [string, unknown][] = [];
+  new Function("sae", text)((name: string, value: unknown) => void calls.push([name, value]));
+  return calls;
 }
 
-Deno.test("a shard hands on any text, and holds nothing that ends a script or a line", () => {
-  const texts = ["</script>", "<!--", "\u2028\u2029", "\0\r\n", '"\\', "\ud800", "😀", "__proto__"];
-  const script = shard("a", { texts });
-  assert.deepEqual(loaded(script), ["a", { texts }]);
-  assert.doesNotMatch(script.trimEnd(), /[<\u2028\u2029\0\r\n]/);
-});
+/** A match with some of its arrays by hand. */
+function matchOf(by: Partial<Match>): Match {
+  const counts = Uint32Array.from([90, 20, 35, 0]); // feature 3 is dead
+  return { ...emptyMatch(counts, counts), ...by };
+}
 
-Deno.test("a shard keeps whole numbers, and four digits of others; no number is null", () => {
-  const numbers = [143000, -7, 0.123456, 98765.4321, NaN, Infinity, 1e-9];
-  assert.deepEqual(loaded(shard("n", numbers))[1], [143000, -7, 0.1235, 98770, null, null, 1e-9]);
-  const random = randomFrom(1);
-  for (let trial = 0; trial < 100; trial++) {
-    const value = (random() - 0.5) * 10 ** (20 * random() - 10);
-    assert(Math.abs(short(value)! - value) <= 5e-4 * Math.abs(value), `${value}`);
-    assert.equal(short(short(value)!), short(value));
-  }
-});
+const cosines = [[0.2, 0.8, NaN, NaN], [0.6, 0.45, 0.9, NaN], [1, 1, 1, NaN]];
+const K = thresholds.length;
 
-Deno.test("alikeTrajectories() gives the smallest distances of all, and no feature itself", () => {
-  for (let seed = 0; seed < 100; seed++) {
-    const random = randomFrom(seed);
-    const [F, C, nWanted] = [1 + Math.floor(30 * random()), 1 + seed % 6, 1 + seed % 7];
-    // Of few values, so that some are equal; some are absent.
-    const of = () => random() < 0.1 ? NaN : Math.floor(4 * random()) / 4;
-    const series = Float32Array.from({ length: F * C }, of);
-    const takesPart = (f: number) => f % 5 !== 1;
-    const distance = (a: number, b: number) => {
-      const differences = Array.from(
-        { length: C },
-        (_, c) => (series[a * C + c] || 0) - (series[b * C + c] || 0),
-      );
-      return differences.reduce((sum, x) => sum + x * x, 0); // exact, of quarters
-    };
-    const found = alikeTrajectories(series, C, { nWanted, takesPart });
-    assert.equal(found.length, F);
-    found.forEach((others, f) => {
-      const all = [...found.keys()].filter((g) => g !== f && takesPart(g) && takesPart(f));
-      const expected = all.map((g) => distance(f, g)).sort((a, b) => a - b).slice(0, nWanted);
-      assert.deepEqual(others.map((g) => distance(f, g)), expected, `seed ${seed}`);
-      assert(others.every((g) => g !== f && takesPart(g)));
-      assert.equal(new Set(others).size, others.length);
-    });
-  }
-});
+/** Counts at the distance 0.5, and nine at all others. */
+function near(counts: readonly number[]): Uint32Array {
+  return Uint32Array.from({ length: 4 * K }, (_, e) => e % K === 2 ? counts[Math.floor(e / K)] : 9);
+}
 
-Deno.test("a neighbourhood is the matches, and what is linked with one and near", () => {
-  let nNear = 0;
-  for (let seed = 0; seed < 100; seed++) {
-    const random = randomFrom(seed);
-    const [C, F, threshold] = [2 + seed % 4, 6, 0.4];
-    const all = Array.from(
-      { length: C },
-      (_, c) => sparsify(randomDense(20 * F, 0.4, 97 * seed + c).map(Math.abs), F),
-    );
-    const links = all.slice(1).map((rows, c) => matchFeatures(rows, all[c]));
-    const matches = all.map(() => random() < 0.2 ? -1 : Math.floor(F * random()));
-    // Feature s of c + 1 and t of c are linked if one is the best match of the other.
-    const linked = (c: number, s: number, t: number) =>
-      s >= 0 && t >= 0 && (links[c].best[s] === t || links[c].reverse[t] === s);
-    const similarity = (c: number, s: number, t: number) =>
-      links[c].best[s] === t ? links[c].similarity[s] : links[c].reverseSimilarity[t];
+function checkpoint(
+  c: number,
+  by: Partial<Match>,
+  rotated: readonly number[] | undefined,
+): CheckpointSummary {
+  const of = checkpointWith([0, 8, 64][c], cosines[c]);
+  const nulls = rotated && {
+    rotated: [Float32Array.from(rotated)],
+    sameToken: [[0.1, 0.2, NaN, NaN], [0.3, 0.05, NaN, NaN]].map((of) => Float32Array.from(of)),
+  };
+  return {
+    ...of,
+    match: matchOf({ ...by, similarity: Float32Array.from(cosines[c]) }),
+    ...(nulls && { nulls }),
+  };
+}
 
-    const ego = egoOf(matches, links, { threshold, nMost: F });
+/** Four features at three checkpoints, the last of them the reference. */
+const byHand: Summary = {
+  ...summaryOf([
+    checkpoint(0, {
+      best: Int32Array.of(1, 1, -1, -1),
+      reverse: Int32Array.of(-1, 1, -1, -1),
+      runnerUpSimilarity: Float32Array.of(0.1, NaN, NaN, NaN),
+      nearSources: near([7, 2, 8, 8]),
+      nearTargets: near([0, 1, 0, 0]),
+    }, [0.1, 0.3, 0.2, NaN]),
+    checkpoint(1, {
+      best: Int32Array.of(2, 0, 1, -1),
+      reverse: Int32Array.of(1, 2, 0, -1),
+      nearSources: near([3, 0, 1, 8]),
+      nearTargets: near([4, 0, 2, 0]),
+    }, [0.7, 0.1, 0.5, NaN]),
+    checkpoint(2, {
+      best: Int32Array.of(0, 1, 2, -1),
+      reverse: Int32Array.of(0, 1, 2, -1),
+      nearSources: near([9, 9, 9, 9]),
+      nearTargets: near([9, 9, 9, 9]),
+    }, undefined),
+  ]),
+  links: [
+    matchOf({
+      best: Int32Array.of(3, -1, 1, -1),
+      similarity: Float32Array.of(0.7, NaN, 0.77, NaN),
+      reverse: Int32Array.of(-1, 0, -1, -1),
+      reverseSimilarity: Float32Array.of(NaN, 0.66, NaN, NaN),
+    }),
+    matchOf({
+      best: Int32Array.of(3, 3, 1, -1),
+      similarity: Float32Array.of(0.5, 0.5, 0.9, NaN),
+      runnerUp: Int32Array.of(2, -1, -1, -1),
+      runnerUpSimilarity: Float32Array.of(0.33, NaN, NaN, NaN),
+    }),
+  ],
+  emergence: {
+    threshold: 0.5,
+    intervals: [
+      { low: 1.23456, high: Infinity, neverShare: 0.1 },
+      { low: NaN, high: NaN, neverShare: NaN },
+      { low: 2, high: 4, neverShare: 0 },
+      { low: 1, high: 1, neverShare: 0 },
+    ],
+  },
+  tokenShare: Float64Array.of(0.123456, NaN, 0.95, NaN),
+};
 
-    ego.features.forEach((features, c) => {
-      const expected = [...Array(F).keys()].filter((f) =>
-        f === matches[c] ||
-        (c > 0 && linked(c - 1, f, matches[c - 1]) &&
-          similarity(c - 1, f, matches[c - 1]) >= threshold) ||
-        (c + 1 < C && linked(c, matches[c + 1], f) && similarity(c, matches[c + 1], f) >= threshold)
-      );
-      assert.deepEqual(features.toSorted((a, b) => a - b), expected, `seed ${seed}, ${c}`);
-      if (matches[c] >= 0) assert.equal(features[0], matches[c]);
-      nNear += features.length;
-    });
-    for (const { c, from, to, similarity: of } of ego.links) {
-      assert(ego.features[c].includes(from) && ego.features[c + 1].includes(to));
-      assert.equal(of, linkedSimilarity(links[c], to, from));
-      assert(of >= threshold || (from === matches[c] && to === matches[c + 1]), `seed ${seed}`);
-    }
-    const few = egoOf(matches, links, { threshold, nMost: 2 });
-    few.features.forEach((features, c) =>
-      assert.deepEqual(features, ego.features[c].slice(0, 2), "the nearest stay")
-    );
-  }
-  assert(nNear > 500, `${nNear} features`);
-  assert.deepEqual(egoOf([3, -1], [], { threshold: 0.4 }), { features: [[3], []], links: [] });
-});
+const label = ["a", "b", "c", ""];
+const four = (value: number) => Number(value.toPrecision(4));
 
-Deno.test("chooseFeatures() draws from what was asked for, the same of the same seed", () => {
-  const summary = syntheticSummary(300);
-  const live = summary.checkpoints.at(-1)!.match.sourceCounts;
-  const paths = featurePaths(summary);
-  const isAscending = (of: readonly number[]) =>
-    assert.deepEqual(of, [...new Set(of)].sort((a, b) => a - b));
-
-  const drawn = chooseFeatures(summary, {});
-  isAscending(drawn);
-  assert.equal(drawn.length, 24);
-  const classes = (of: readonly number[]) => new Set(of.map((f) => paths[f].lifecycle));
-  const all = chooseFeatures(summary, { all: true });
-  assert.deepEqual(all, [...live.keys()].filter((f) => live[f] > 0));
-  assert.deepEqual(classes(drawn), classes(all), "each class has its turn");
-  assert.deepEqual(chooseFeatures(summary, {}), drawn);
-  assert.notDeepEqual(chooseFeatures(summary, { seed: 1 }), drawn);
-
-  const step = 8000;
-  const appearing = appearingFeatures(summary, step);
-  const some = chooseFeatures(summary, { appearingAt: step, nSampled: 3 });
-  isAscending(some);
-  assert.equal(some.length, 3);
-  assert(some.every((f) => appearing.includes(f)));
-  const late = chooseFeatures(summary, { lifecycle: "late", nSampled: 300 });
-  assert.deepEqual(late, all.filter((f) => paths[f].lifecycle === "late"));
-  assert.deepEqual(chooseFeatures(summary, { features: [17, 3, 17] }), [3, 17]);
-  assert.throws(() => chooseFeatures(summary, { features: [300] }), {
-    name: "RangeError",
-    message: "Cannot show feature 300: expected 0 to 299, got 300",
-  });
-  assert.throws(
-    () => chooseFeatures(summary, { lifecycle: "eternal" }),
-    /^RangeError: Cannot show features of class "eternal": expected one of .*, got none of it$/,
-  );
-});
-
-Deno.test("the table says of each feature what the summary does", () => {
-  const summary = syntheticSummary(300);
-  const label = Array.from({ length: 300 }, (_, f) => `name ${f}`);
-  const table = siteTable(summary, { label, detailed: [2, 5], distance: 0.5, nTokens: 900 });
-  const { checkpoints } = summary;
-  const last = checkpoints.length - 1;
-  const paths = featurePaths(summary);
-  const [counts, appears] = [checkpoints[last].match.sourceCounts, appearances(summary)];
-  assert.deepEqual([table.reference, table.nTokens, table.detailed], [last, 900, [2, 5]]);
-  for (let f = 0; f < 300; f++) {
-    assert.equal(table.lifecycle[f], paths[f].lifecycle);
-    assert.equal(table.emergence[f], counts[f] > 0 ? short(paths[f].emergence) : null);
-    assert.equal(table.appearsAt[f], appears[f] < 0 ? null : appears[f]);
-    assert.equal(table.similarity[f], short(checkpoints[last - 1].match.similarity[f]));
-    assert.equal(table.rate[f], short(counts[f] / 900));
-    assert.deepEqual(
-      table.hundredths![f],
-      checkpoints.map(({ match: { similarity } }) => short(Math.floor(100 * similarity[f]))),
-    );
-  }
-});
-
-Deno.test("the table counts a split only at a match that is near", () => {
-  const [K, k] = [thresholds.length, thresholds.indexOf(0.5)];
-  const first = checkpointWith(0, [0.9, 0.2, 0.8]);
-  // All three have the target 0, and two of them are near to it.
-  first.match.best.fill(0);
-  first.match.nearSources[k] = 2;
-  first.match.nearTargets[2 * K + k] = 3;
-  const table = siteTable(summaryOf([first, checkpointWith(8, [1, 1, 1])]), {
-    label: ["", "", ""],
-    detailed: [],
+Deno.test("the table of four features is what is counted by hand", () => {
+  const { lifecycle, tokenClass, ...table } = siteTable(byHand, {
+    label,
+    detailed: [2],
     distance: 0.5,
-    nTokens: 100,
+    nTokens: 500, // of 1,000, some of which were left out
   });
-  assert.deepEqual(table.split, [2, 0, 2]);
-  assert.deepEqual(table.merged, [0, 0, 3]);
+  assert.deepEqual(table, {
+    steps: [0, 8, 64],
+    reference: 2,
+    metric: "cosine",
+    threshold: 0.5,
+    nTokens: 500,
+    perShard,
+    detailed: [2],
+    label,
+    // The second was there and goes; the third has no match at first, which counts as 0.
+    emergence: [four(onLine(0, 0.2, 8, 0.6, 0.5)), null, four(onLine(0, 0, 8, 0.9, 0.5)), null],
+    emergenceLow: [1.235, null, 2, null],
+    emergenceHigh: [null, null, 4, null],
+    appearsAt: [8, null, 8, null],
+    similarity: [0.6, 0.45, 0.9, null],
+    // p = 3/4 and 1/4 at step 0, 2/4, 3/4 and 1/4 at step 8; q by Benjamini and Hochberg.
+    q: [0.75, 0.5, 0.75, null],
+    rate: [0.18, 0.04, 0.07, 0],
+    mutual: [0.5, 1, 0.5, null],
+    // Of near matches alone: those of the first at step 0 and of the second at step 8 are not.
+    split: [1, 2, 0, 0],
+    merged: [4, 1, 2, 0],
+    tokenShare: [0.1235, null, 0.95, null],
+    // Of float32, rounded down: 0.45 and 0.9 lie just below.
+    hundredths: [[20, 60, 100], [80, 44, 100], [null, 89, 100], [null, null, null]],
+  });
+  assert.equal(lifecycle[3], "dead");
+  assert.equal(new Set(lifecycle).has("unknown"), false);
+  assert.deepEqual([tokenClass[1], tokenClass[3]], ["unknown", "dead"]);
+  assert.notEqual(tokenClass[0], tokenClass[2]);
 });
 
-Deno.test("the paths of all features, in shards, are the summary's", () => {
-  const summary = syntheticSummary(300);
-  const { checkpoints } = summary;
-  const of = checkpoints.map(() => ({
-    stats: zeroStats(300),
-    norms: new Float32Array(300).fill(2),
-  }));
-  of.forEach(({ stats }, c) => {
-    stats.counts.fill(4 + c);
-    stats.sums.fill(10);
-    stats.max.fill(7);
+Deno.test("neighbours are counted at the notebook's distance that is nearest to the chosen one", () => {
+  const { split, merged, threshold } = siteTable(byHand, {
+    label,
+    detailed: [],
+    distance: 0.32,
+    nTokens: 500,
   });
+  assert.deepEqual([split, merged, threshold], [[0, 9, 9, 0], [9, 9, 9, 9], 0.68]);
+});
+
+Deno.test("the paths of four features are what is counted by hand", () => {
+  const of = [0, 1, 2].map((c) => {
+    const stats = zeroStats(4);
+    stats.counts.set([100, 200, 300, 0].map((n) => n + c));
+    stats.sums.set([400, 300, 900, 0]);
+    stats.max.set([5, 6, 7, 0]);
+    return { stats, norms: Float32Array.of(1, 2, 3, 4) };
+  });
+  const [paths, ...more] = sitePaths(byHand, of);
+  assert.equal(more.length, 0);
+  const none = [null, null, null];
+  const { alike, iou, decoder, ...series } = paths;
+  assert.deepEqual(series, {
+    from: 0,
+    match: [[1, 2, 0], [1, 0, 1], [null, 1, 2], none],
+    similarity: [[0.2, 0.6, 1], [0.8, 0.45, 1], [null, 0.9, 1], none],
+    runnerUp: [[0.1, null, null], none, none, none],
+    chance: [[0.1, 0.7, null], [0.3, 0.1, null], [0.2, 0.5, null], [0, 0, null]],
+    token: [[0.3, 0.3, null], [0.2, 0.2, null], [0, 0, null], [0, 0, null]],
+    q: [[0.75, 0.75, null], [0.5, 0.75, null], [null, 0.75, null], none],
+    previous: [[null, 0.77, 0.33], [null, 0.66, null], [null, null, 0.9], none],
+    rate: [[0.2, 0.301, 0.102], [0.2, 0.101, 0.202], [null, 0.201, 0.302], none],
+    mean: [
+      [1.5, four(900 / 301), four(400 / 102)],
+      [1.5, four(400 / 101), four(300 / 202)],
+      [null, four(300 / 201), four(900 / 302)],
+      none,
+    ],
+    max: [[6, 7, 5], [6, 5, 6], [null, 6, 7], none],
+    norm: [[2, 3, 1], [2, 1, 2], [null, 2, 3], none],
+  });
+  assert.deepEqual(iou, series.similarity);
+  assert.deepEqual(decoder, series.similarity);
+  // Without the reference and the dead: distances² 0.20 of 0 and 2, 0.38 of 0 and 1, 0.84 of 1 and 2.
+  assert.deepEqual(alike, [[2, 1], [0, 2], [0, 1], []]);
+});
+
+Deno.test("shards of paths have every feature once, and of every series a value a checkpoint", () => {
+  const nFeatures = 2 * perShard + 7;
+  const summary = syntheticSummary(nFeatures, 4);
+  const of = summary.checkpoints.map(() => ({
+    stats: zeroStats(nFeatures),
+    norms: new Float32Array(nFeatures),
+  }));
   const shards = [...sitePaths(summary, of)];
-  assert.deepEqual(shards.map(({ from }) => from), [0, perShard]);
-  assert.deepEqual(shards.map(({ match }) => match.length), [perShard, 300 - perShard]);
-  for (const { from, ...series } of shards) {
-    series.match.forEach((matches, i) => {
-      const f = from + i;
-      matches.forEach((j, c) => {
-        const { match, best, decoderCosine, quality } = checkpoints[c];
-        assert.equal(j, match.best[f] < 0 ? null : match.best[f]);
-        assert.equal(series.similarity[i][c], short(match.similarity[f]));
-        assert.equal(series.iou[i][c], short(best.iou[f]));
-        assert.equal(series.decoder[i][c], short(decoderCosine[f]));
-        assert.equal(series.rate[i][c], j === null ? null : short((4 + c) / quality.nTokens));
-        assert.equal(series.mean[i][c], j === null ? null : short(10 / (4 + c)));
-        assert.deepEqual([series.max[i][c], series.norm[i][c]], j === null ? [null, null] : [7, 2]);
-        assert.deepEqual([series.chance[i][c], series.previous[i][c]], [null, null]);
-      });
-      const isDead = checkpoints.at(-1)!.match.sourceCounts[f] === 0;
-      assert.equal(series.alike[i].length, isDead ? 0 : 6);
+  assert.deepEqual(shards.map(({ from }) => from), [0, perShard, 2 * perShard]);
+  assert.deepEqual(shards.map(({ match }) => match.length), [perShard, perShard, 7]);
+  for (const { from, alike, ...series } of shards) {
+    for (const [name, values] of Object.entries(series)) {
+      assert.equal(values.length, alike.length, name);
+      assert(values.every((row) => row.length === summary.checkpoints.length), name);
+    }
+    series.similarity.forEach((row, f) => {
+      const expected = summary.checkpoints.map(({ match }) => match.similarity[from + f]);
+      assert.deepEqual(row, expected.map((of) => Number.isNaN(of) ? null : four(of)));
     });
+  }
+});
+
+Deno.test("a shard is one call that hands over what it was made of, whatever the text", () => {
+  const texts = [
+    "</script><script>alert(1)</script>",
+    "<!-- <script>",
+    "]]>",
+    "\u2028\u2029",
+    "\0\x01\x7f",
+    "\ud800 alone",
+    '"\\',
+    "`${1}`",
+    "naïve 語 🎉",
+    "\r\n\t",
+  ];
+  const value = { texts, of: [0.25, -3, 1e-9, 123456], none: null, is: true };
+  const text = shard("feature-3", value);
+  assert.deepEqual(loaded(text), [["feature-3", value]]);
+  assert(!/[<\u2028\u2029\0]/.test(text) && text.indexOf("\n") === text.length - 1);
+  const decoded = new TextDecoder().decode(new TextEncoder().encode(text));
+  assert.equal(decoded, text, "a lone surrogate is escaped, which UTF-8 would lose");
+});
+
+Deno.test("numbers of a shard have four digits, and none that is not finite", () => {
+  assert.deepEqual(loaded(shard("a", [NaN, Infinity, -Infinity, 1 / 3, 65536.5, 12345678])), [
+    ["a", [null, null, null, 0.3333, 65540, 12345678]],
+  ]);
+  const random = randomFrom(1);
+  for (let n = 0; n < 1000; n++) {
+    const value = (random() - 0.5) * 10 ** Math.floor(30 * random() - 15);
+    assert(Math.abs(short(value)! - value) <= 5e-4 * Math.abs(value), `${value}`);
   }
 });

@@ -3,18 +3,23 @@
 import assert from "node:assert/strict";
 import { readActivations, readTokenIds } from "../src/activation_table.ts";
 import { openTable } from "../src/arrow.ts";
+import { chooseFeatures } from "../src/choose_features.ts";
+import { exportNeuronpedia } from "../src/export_neuronpedia.ts";
 import { extractSweep } from "../src/extract_sweep.ts";
 import { listNames, openFile } from "../src/files.ts";
+import { logitLens, ranksOf, readUnembedding } from "../src/logit_lens.ts";
 import { matchSweep, type MatchSweepOptions } from "../src/match_sweep.ts";
+import { featurePaths } from "../src/paths.ts";
 import { readSummary } from "../src/read_summary.ts";
 import { readSae } from "../src/sae.ts";
 import type { SiteFeature, SitePaths, SiteTable } from "../src/site_data.ts";
 import { short } from "../src/site_shards.ts";
-import type { Summary } from "../src/summary.ts";
+import { appearingFeatures, type Summary } from "../src/summary.ts";
 import { readSweep, type Sweep } from "../src/sweep.ts";
 import { readTokenTexts } from "../src/token_text.ts";
 import { writeSite } from "../src/write_site.ts";
 import { toRows, turned } from "./_naive.ts";
+import { syntheticSummary } from "./_summaries.ts";
 
 const fixture = new URL("../fixtures/tiny/", import.meta.url).pathname;
 const steps = [0, 256, 4000];
@@ -204,4 +209,88 @@ Deno.test("heads' values are no directions of the residual stream, and have no l
     assert.deepEqual(logits, steps.map(() => null));
     assert.deepEqual(ranks, { tokens: [], ranks: steps.map(() => []) });
   });
+});
+
+Deno.test("logits and ranks are the logit lens of the match's direction, with its own checkpoint", async () => {
+  await inTempDir(quick, async (sweep, out, summary) => {
+    const { features: [{ logits, ranks }] } = await writeSite(sweep, summary, out, {
+      features: [17],
+      keeps: true,
+    });
+    const { texts } = await readTokenTexts(sweep.tokenizer!.path);
+    let ranked: number[] = [];
+    for (const [c, step] of [...steps.entries()].reverse()) {
+      const j = summary.checkpoints[c].match.best[17];
+      const { decoder, dIn } = await readSae(`${fixture}saes/step${step}`);
+      const direction = decoder.slice(j * dIn, (j + 1) * dIn);
+      const unembedding = await readUnembedding(`${fixture}models/step${step}`);
+      const lens = logitLens(direction, unembedding, { isCentred: true, nBins: 40 });
+      for (const side of ["promoted", "suppressed"] as const) {
+        const { ids, logits: values } = lens[side];
+        const expected = Array.from(ids, (id, n) => ({ token: texts[id], value: values[n] }));
+        assert.deepEqual(logits[c]![side], expected, `${side} at ${step}`);
+      }
+      assert.deepEqual(logits[c]!.histogram.counts, [...lens.counts]);
+      if (c === steps.length - 1) ranked = [...lens.promoted.ids.subarray(0, 8)];
+      const expected = Array.from(ranksOf(ranked, direction, unembedding), (rank) => rank + 1);
+      assert.deepEqual(ranks.ranks[c], expected, `ranks at ${step}`);
+    }
+    assert.deepEqual(ranks.tokens, ranked.map((id) => texts[id]));
+  });
+});
+
+Deno.test("a batch a checkpoint is exported, of the features that have a match there", async () => {
+  await inTempDir(quick, async (sweep, out, summary) => {
+    const dead = summary.checkpoints.at(-1)!.match.sourceCounts.indexOf(0);
+    assert(dead >= 0);
+    const site = await writeSite(sweep, summary, out, { features: [dead, 3, 17], keeps: true });
+    const { contexts, density } = site.features[site.detailed.indexOf(dead)];
+    assert.deepEqual([contexts, density.edges], [[], []], "of a dead feature");
+
+    const files = await exportNeuronpedia(sweep, summary, out, site);
+    const folders = steps.map((step) => `${out}/neuronpedia/3-res-step${step}`);
+    assert.deepEqual(files, folders.map((folder) => `${folder}/batch-0.json`));
+    for (const [c, file] of files.entries()) {
+      const { features } = JSON.parse(await Deno.readTextFile(file));
+      assert.deepEqual(
+        features.map((of: { feature_index: number }) => of.feature_index),
+        site.detailed.filter((f) => summary.checkpoints[c].match.best[f] >= 0),
+      );
+    }
+    assert.deepEqual((await writeSite(sweep, summary, out, { features: [] })).detailed, []);
+  });
+});
+
+Deno.test("features are chosen by number, step or class, or all that fire; or in turn by class", () => {
+  const summary = syntheticSummary(300, 2);
+  const of = (choice: Parameters<typeof chooseFeatures>[1]) => chooseFeatures(summary, choice);
+  const live = [...summary.checkpoints.at(-1)!.match.sourceCounts.entries()]
+    .filter(([, count]) => count > 0).map(([f]) => f);
+  const paths = featurePaths(summary);
+  const byClass = (features: readonly number[]) =>
+    Object.groupBy(features, (f) => paths[f].lifecycle);
+  assert.deepEqual(of({ features: [7, 3, 7] }), [3, 7]);
+  assert.deepEqual(of({ all: true }), live);
+  assert.deepEqual(of({ appearingAt: 2000, nSampled: 999 }), appearingFeatures(summary, 2000));
+  assert.deepEqual(of({ lifecycle: "late", nSampled: 999 }), byClass(live).late);
+
+  const [chosen, other] = [of({ nSampled: 20, seed: 1 }), of({ nSampled: 20, seed: 2 })];
+  assert.deepEqual(of({ nSampled: 20, seed: 1 }), chosen);
+  assert.notDeepEqual(other, chosen);
+  assert.equal(new Set(chosen.filter((f) => live.includes(f))).size, 20);
+  const [there, drawn] = [byClass(live), byClass(chosen)];
+  const most = Math.max(...Object.values(drawn).map((group) => group.length));
+  for (const [name, group] of Object.entries(there)) {
+    const n = drawn[name as keyof typeof drawn]?.length ?? 0;
+    assert(n >= Math.min(group.length, most - 1), `${name}: ${n} of ${group.length}`);
+  }
+  const refused = (choice: Parameters<typeof chooseFeatures>[1], message: RegExp) =>
+    assert.throws(() => of(choice), { name: "RangeError", message });
+  refused({ features: [3, 300] }, /^Cannot show feature 300: expected 0 to 299, got 300$/);
+  refused({ features: [1.5] }, /^Cannot show feature 1.5: /);
+  refused({ appearingAt: 3 }, /^Cannot find what appears at step 3: expected one of 0, 2, /);
+  refused(
+    { lifecycle: "sudden" },
+    /^Cannot show features of class "sudden": expected one of .*late/,
+  );
 });

@@ -65,6 +65,8 @@ async function writePage(): Promise<string> {
           `
         )}
       </main>
+      <div id="plotly.js-style-global" class="no-inline-styles" hidden></div>
+      <div id="9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53" hidden></div>
     `,
     style: `${reportStyle}\n${siteStyle}`,
     // Before what draws the figures, so that a feature does not wait for them.
@@ -100,13 +102,34 @@ async function openFigures(page: Page): Promise<void> {
   await until(page, "document.querySelectorAll('.plot.is-linked').length === 6");
 }
 
-/** Clicks on a mark as plotly.js does once the mouse is over it. */
-async function clickMark(page: Page, id: string, curve: number, point: unknown): Promise<void> {
-  await page.evaluate(`{
+/** Clicks as plotly.js does once the mouse is over a mark: one of a line, or one at values of the axes. */
+async function clickMark(
+  page: Page,
+  id: string,
+  mark: { readonly curve: number; readonly point: number } | {
+    readonly x: number;
+    readonly y: number;
+  },
+): Promise<void> {
+  const hovered = "x" in mark
+    ? `{ xval: ${mark.x}, yval: ${mark.y} }`
+    : `[{ curveNumber: ${mark.curve}, pointNumber: ${mark.point} }]`;
+  await page.evaluate(`new Promise((done) => {
     const plot = document.getElementById("${id}");
-    Plotly.Fx.hover(plot, [{ curveNumber: ${curve}, pointNumber: ${JSON.stringify(point)} }]);
-    plot.emit("plotly_click", { points: plot._hoverdata });
-  }`);
+    plot.once("plotly_hover", ({ points }) => {
+      plot.emit("plotly_click", { points });
+      done();
+    });
+    // What was hovered over last is not told again; nor is what comes too soon after it.
+    Plotly.Fx.unhover(plot);
+    setTimeout(() => Plotly.Fx.hover(plot, ${hovered}, "xy"), 100);
+  })`);
+}
+
+/** Where a figure draws bars: their middles. */
+function bars(page: Page, id: string, curve = 0): Promise<{ x: number; y: number }[]> {
+  return page.evaluate(`(({ x, y }) => y.map((height, k) => ({ x: x[k], y: height / 2 })))(
+    document.getElementById("${id}").data[${curve}])`);
 }
 
 /** The number of features that the table lists. */
@@ -123,14 +146,13 @@ async function backToFigures(page: Page): Promise<void> {
 pageTest("a bar of features that appear lists as many as it is high", async (page) => {
   const { summary } = await tiny();
   await openFigures(page);
-  const heights = await page.evaluate<number[]>(
-    `document.getElementById("appearing-counts").data[0].y`,
-  );
+  const places = await bars(page, "appearing-counts");
+  const heights = places.map(({ y }) => 2 * y);
   assert.equal(heights.length, summary.checkpoints.length);
   const busy = heights.flatMap((n, c) => n > 0 ? [c] : []);
   assert(busy.length >= 2, `${heights}`);
   for (const c of busy) {
-    await clickMark(page, "appearing-counts", 0, c);
+    await clickMark(page, "appearing-counts", places[c]);
     await until(page, `location.hash === "#/features?appears=${summary.checkpoints[c].step}"`);
     assert.equal(await counted(page), heights[c]);
     await backToFigures(page);
@@ -148,12 +170,12 @@ pageTest("a point of the matched fraction lists as many as it counts", async (pa
   assert(lines.some(isChance));
   const curve = lines.findIndex(({ name }) => name === "distance < 0.5");
   for (const [c, [step, n]] of lines[curve].customdata.entries()) {
-    await clickMark(page, "matched-fraction", curve, c);
+    await clickMark(page, "matched-fraction", { curve, point: c });
     await until(page, `location.hash === "#/features?at=${step}&similarity=0.5.."`);
     assert.equal(await counted(page), n, `step ${step}`);
     await backToFigures(page);
   }
-  await clickMark(page, "matched-fraction", lines.findIndex(isChance), 0);
+  await clickMark(page, "matched-fraction", { curve: lines.findIndex(isChance), point: 0 });
   assert.equal(await hashOf(page), "#/");
   await assertQuiet(page);
 });
@@ -164,12 +186,16 @@ pageTest("a cell of similarities lists its features, and those beside them", asy
     `document.getElementById("similarity-histogram").data[0].customdata
       .map((row) => row.map(([step, bin, n]) => [step, bin, n]))`,
   );
+  const x = await page.evaluate<number[]>(
+    `Array.from(document.getElementById("similarity-histogram").data[0].x)`,
+  );
   let nClicked = 0;
   for (const [row, cellsOfRow] of cells.entries()) {
     const column = cellsOfRow.findIndex(([, , n]) => n > 0);
     if (column < 0 || row % 6 > 0) continue;
     const [step, bin, n] = cellsOfRow[column];
-    await clickMark(page, "similarity-histogram", 0, [row, column]);
+    const place = { x: (x[column] + x[column + 1]) / 2, y: (row + 0.5) / cells.length };
+    await clickMark(page, "similarity-histogram", place);
     const found = await counted(page);
     const hash = await hashOf(page);
     const [at, low, high] = /\?at=(\d+)&similarity=([\d.]+)\.\.([\d.]+)$/.exec(hash)!.slice(1)
@@ -203,9 +229,17 @@ pageTest("births list what emerges in their time, and deaths nothing", async (pa
   const names = await page.evaluate<string[]>(
     `document.getElementById("births-deaths").data.map(({ name }) => name)`,
   );
-  await clickMark(page, "births-deaths", names.indexOf("die"), 3);
+  await clickMark(
+    page,
+    "births-deaths",
+    (await bars(page, "births-deaths", names.indexOf("die")))[3],
+  );
   assert.equal(await hashOf(page), "");
-  await clickMark(page, "births-deaths", names.indexOf("born"), 3);
+  await clickMark(
+    page,
+    "births-deaths",
+    (await bars(page, "births-deaths", names.indexOf("born")))[3],
+  );
   await until(page, `location.hash === "#/features?emergence=${steps[2]}..${steps[3]}"`);
   await counted(page);
   await assertQuiet(page);
