@@ -60,6 +60,30 @@ export function short(value: number): Maybe {
 }
 
 /**
+ * The same sweep, in which every feature of the reference that fires is its own match there.
+ *
+ * Of features that fire on the same tokens, alike up to their size, the match is the first one, which
+ * would show another feature's texts and name at the reference.
+ *
+ * @param summary A matched sweep.
+ * @returns The sweep, its matches at the reference exchanged where they are of another feature.
+ */
+export function ownReference(summary: Summary): Summary {
+  const own = (checkpoint: CheckpointSummary): CheckpointSummary => {
+    const { match, decoderCosine } = checkpoint;
+    const best = match.best.map((_, f) => match.sourceCounts[f] > 0 ? f : -1);
+    const isOther = (f: number) => best[f] >= 0 && match.best[f] !== f;
+    return {
+      ...checkpoint,
+      match: { ...match, best },
+      decoderCosine: decoderCosine.map((cosine, f) => isOther(f) ? 1 : cosine),
+    };
+  };
+  const { checkpoints, reference } = summary;
+  return { ...summary, checkpoints: checkpoints.map((of) => of.step === reference ? own(of) : of) };
+}
+
+/**
  * The table of features.
  *
  * @param summary A matched sweep.
@@ -142,11 +166,13 @@ function nearestThreshold(distance: number): number {
  *
  * @param summary A matched sweep.
  * @param of What the tokens say of every checkpoint: `[C]`.
+ * @param nTokens Number of tokens that were compared.
  * @returns Shards of {@linkcode perShard} features, one at a time.
  */
 export function* sitePaths(
   summary: Summary,
   of: readonly CheckpointStats[],
+  nTokens: number,
 ): Generator<SitePaths> {
   const { checkpoints, links, nFeatures, reference } = summary;
   const C = checkpoints.length;
@@ -196,7 +222,7 @@ export function* sitePaths(
           ? NaN
           : linkedSimilarity(links[c - 1], j, checkpoints[c - 1].match.best[f])
       ),
-      rate: ofMatch((c, j) => of[c].stats.counts[j] / checkpoints[c].quality.nTokens),
+      rate: ofMatch((c, j) => checkpoints[c].match.targetCounts[j] / nTokens),
       mean: ofMatch((c, j) => of[c].stats.sums[j] / of[c].stats.counts[j]),
       max: ofMatch((c, j) => of[c].stats.max[j]),
       norm: ofMatch((c, j) => of[c].norms[j]),

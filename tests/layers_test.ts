@@ -83,6 +83,7 @@ const order = [
   "feature_details.ts",
   "choose_features.ts",
   "site_shards.ts",
+  "site_details.ts",
   "write_site.ts",
   "neuronpedia.ts",
   "export_neuronpedia.ts",

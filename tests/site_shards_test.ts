@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { zeroStats } from "../src/feature_stats.ts";
 import { emptyMatch, type Match, thresholds } from "../src/match.ts";
 import { randomFrom } from "../src/random.ts";
-import { perShard, shard, short, sitePaths, siteTable } from "../src/site_shards.ts";
+import { ownReference, perShard, shard, short, sitePaths, siteTable } from "../src/site_shards.ts";
 import type { CheckpointSummary, Summary } from "../src/summary.ts";
 import { checkpointWith, summaryOf, syntheticSummary } from "./_summaries.ts";
 import { onLine } from "./_trajectories.ts";
@@ -156,10 +156,10 @@ Deno.test("the paths of four features are what is counted by hand", () => {
     stats.max.set([5, 6, 7, 0]);
     return { stats, norms: Float32Array.of(1, 2, 3, 4) };
   });
-  const [paths, ...more] = sitePaths(byHand, of);
+  const [paths, ...more] = sitePaths(byHand, of, 1000);
   assert.equal(more.length, 0);
   const none = [null, null, null];
-  const { alike, iou, decoder, ...series } = paths;
+  const { alike, iou, decoder, rate, ...series } = paths;
   assert.deepEqual(series, {
     from: 0,
     match: [[1, 2, 0], [1, 0, 1], [null, 1, 2], none],
@@ -169,7 +169,6 @@ Deno.test("the paths of four features are what is counted by hand", () => {
     token: [[0.3, 0.3, null], [0.2, 0.2, null], [0, 0, null], [0, 0, null]],
     q: [[0.75, 0.75, null], [0.5, 0.75, null], [null, 0.75, null], none],
     previous: [[null, 0.77, 0.33], [null, 0.66, null], [null, null, 0.9], none],
-    rate: [[0.2, 0.301, 0.102], [0.2, 0.101, 0.202], [null, 0.201, 0.302], none],
     mean: [
       [1.5, four(900 / 301), four(400 / 102)],
       [1.5, four(400 / 101), four(300 / 202)],
@@ -179,6 +178,11 @@ Deno.test("the paths of four features are what is counted by hand", () => {
     max: [[6, 7, 5], [6, 5, 6], [null, 6, 7], none],
     norm: [[2, 3, 1], [2, 1, 2], [null, 2, 3], none],
   });
+  const counts = byHand.checkpoints.map(({ match }) => match.targetCounts);
+  const shares = series.match.map((row) =>
+    row.map((j, c) => j === null ? null : four(counts[c][j] / 1000))
+  );
+  assert.deepEqual(rate, shares, "of the tokens that were compared");
   assert.deepEqual(iou, series.similarity);
   assert.deepEqual(decoder, series.similarity);
   // Without the reference and the dead: distances² 0.20 of 0 and 2, 0.38 of 0 and 1, 0.84 of 1 and 2.
@@ -192,7 +196,7 @@ Deno.test("shards of paths have every feature once, and of every series a value 
     stats: zeroStats(nFeatures),
     norms: new Float32Array(nFeatures),
   }));
-  const shards = [...sitePaths(summary, of)];
+  const shards = [...sitePaths(summary, of, 1000)];
   assert.deepEqual(shards.map(({ from }) => from), [0, perShard, 2 * perShard]);
   assert.deepEqual(shards.map(({ match }) => match.length), [perShard, perShard, 7]);
   for (const { from, alike, ...series } of shards) {
@@ -237,4 +241,13 @@ Deno.test("numbers of a shard have four digits, and none that is not finite", ()
     const value = (random() - 0.5) * 10 ** Math.floor(30 * random() - 15);
     assert(Math.abs(short(value)! - value) <= 5e-4 * Math.abs(value), `${value}`);
   }
+});
+
+Deno.test("at the reference a feature is its own match, though another fires just like it", () => {
+  const plain = checkpointWith(9, [1, 1, NaN], [1, 0.2, NaN]);
+  const last = { ...plain, match: { ...plain.match, best: Int32Array.of(0, 0, -1) } };
+  const summary = ownReference(summaryOf([checkpointWith(0, [0.5, 0.5, NaN]), last]));
+  assert.deepEqual([...summary.checkpoints[1].match.best], [0, 1, -1]);
+  assert.deepEqual([...summary.checkpoints[1].decoderCosine], [1, 1, NaN]);
+  assert.deepEqual([...last.match.best], [0, 0, -1], "what was given stays");
 });

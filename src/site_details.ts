@@ -1,0 +1,256 @@
+/**
+ * What chosen features do at every checkpoint, from its activations, its SAE and its unembedding.
+ *
+ * @module
+ */
+
+import { openActivations } from "./activation_table.ts";
+import { activationsIn } from "./contexts.ts";
+import { egoOf } from "./ego.ts";
+import {
+  alignedNeurons,
+  chooseText,
+  type FeatureAt,
+  featureDetail,
+  type ReadableTokens,
+  type ShownFeature,
+  siteLens,
+  siteRanks,
+} from "./feature_details.ts";
+import { addStats, addStrongest, labels, noTokens, zeroStats } from "./feature_stats.ts";
+import { openFile } from "./files.ts";
+import {
+  addTogether,
+  chosenColumns,
+  correlatedWith,
+  countByDoubling,
+  neverTogether,
+} from "./firing.ts";
+import { readUnembedding } from "./logit_lens.ts";
+import { readSae } from "./sae.ts";
+import type { SiteFeature } from "./site_data.ts";
+import type { CheckpointStats } from "./site_shards.ts";
+import { concatenate, type Sparse, transpose } from "./sparse.ts";
+import type { Summary } from "./summary.ts";
+import type { Checkpoint, Sweep } from "./sweep.ts";
+import { activationsPath } from "./sweep_activations.ts";
+
+/** What the details of all features have in common. */
+export interface DetailsJob {
+  /** The sweep. */
+  readonly sweep: Sweep;
+  /** It, matched. */
+  readonly summary: Summary;
+  /** The folder that it was matched in. */
+  readonly out: string;
+  /** Its tokens, and the seed of the text that is drawn. */
+  readonly tokens: ReadableTokens & { readonly ids: Uint32Array; readonly seed: number };
+}
+
+/**
+ * The details of some features; and, the first time, what the tokens say of every checkpoint.
+ *
+ * @param job What they are of.
+ * @param chosen Features of the reference, ascending.
+ * @param stats Statistics by the name of the checkpoint; those that are missing are added.
+ * @returns The details; and names of all features, where those of the reference were missing.
+ * @throws {DataError} If activations or weights are missing, or broken.
+ */
+export async function detailsOf(
+  job: DetailsJob,
+  chosen: readonly number[],
+  stats: Map<string, CheckpointStats>,
+): Promise<{ readonly features: SiteFeature[]; readonly label?: string[] }> {
+  const { sweep, summary, tokens } = job;
+  const { checkpoints, links, emergence } = summary;
+  const steps = checkpoints.map(({ step }) => step);
+  const of = steps.map((step) => sweep.checkpoints.find((checkpoint) => checkpoint.step === step)!);
+  const reference = steps.indexOf(summary.reference);
+  const { shown, ranked, label, at } = await atReference(job, of[reference], chosen, stats);
+  const everywhere: FeatureAt[][] = [];
+  for (const [c, checkpoint] of of.entries()) {
+    const matches = chosen.map((f) => checkpoints[c].match.best[f]);
+    everywhere.push(
+      c === reference ? at : await atCheckpoint(job, checkpoint, matches, shown, ranked, stats),
+    );
+  }
+  const features = shown.map((feature, k) => {
+    const ego = egoOf(checkpoints.map(({ match }) => match.best[chosen[k]]), links, {
+      threshold: emergence.threshold,
+    });
+    return featureDetail(feature, everywhere.map((of) => of[k]), {
+      ...tokens,
+      ranked: ranked[k],
+      ego,
+    });
+  });
+  return { features, ...(label && { label }) };
+}
+
+// What is shown of some features, as their activations at the reference decide.
+async function atReference(
+  job: DetailsJob,
+  checkpoint: Checkpoint,
+  chosen: readonly number[],
+  stats: Map<string, CheckpointStats>,
+) {
+  const { ids, textOf } = job.tokens;
+  const sae = await readSae(checkpoint.sae.path);
+  const isFirst = !stats.has(checkpoint.name);
+  const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
+  const strongest = noTokens(isFirst ? sae.dSae : 0);
+  const together = neverTogether(chosen.length, sae.dSae);
+  const parts: Sparse[] = [];
+  let first = 0;
+  for await (const rows of await partsOf(job, checkpoint)) {
+    if (isFirst) {
+      addStats(rows, sums);
+      addStrongest(rows, ids.subarray(first, first + rows.nRows), strongest);
+    }
+    const own = chosenColumns(rows, chosen);
+    addTogether(own, rows, together);
+    parts.push(own);
+    first += rows.nRows;
+  }
+  if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
+  const firing = transpose(concatenate(parts, chosen.length));
+  const shown = chosen.map((feature, k): ShownFeature => ({
+    feature,
+    ...chooseText(feature, firingOf(firing, k), job.tokens),
+    correlated: correlatedWith(feature, k, together, { stats: sums, nTokens: ids.length }),
+    neurons: alignedNeurons(directionsOf(sae, [feature])),
+  }));
+  const lens = writesToResidual(job)
+    ? siteLens(
+      directionsOf(sae, chosen),
+      await readUnembedding(checkpoint.model.path),
+      textOf,
+    )
+    : { logits: chosen.map(() => null), top: chosen.map(() => []) };
+  const at = chosen.map((feature, k) =>
+    featureAt(
+      feature,
+      firingOf(firing, k),
+      shown[k],
+      lens.logits[k],
+      lens.top[k].map((_, r) => r + 1),
+    )
+  );
+  return {
+    shown,
+    ranked: lens.top,
+    at,
+    label: isFirst ? labels(strongest, textOf) : undefined,
+  };
+}
+
+// What the matches of some features do at another checkpoint.
+async function atCheckpoint(
+  job: DetailsJob,
+  checkpoint: Checkpoint,
+  matches: readonly number[],
+  shown: readonly ShownFeature[],
+  ranked: readonly (readonly number[])[],
+  stats: Map<string, CheckpointStats>,
+): Promise<FeatureAt[]> {
+  const sae = await readSae(checkpoint.sae.path);
+  const isFirst = !stats.has(checkpoint.name);
+  const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
+  const targets = [...new Set(matches.filter((j) => j >= 0))].sort((a, b) => a - b);
+  const parts: Sparse[] = [];
+  for await (const rows of await partsOf(job, checkpoint)) {
+    if (isFirst) addStats(rows, sums);
+    parts.push(chosenColumns(rows, targets));
+  }
+  if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
+  const firing = transpose(concatenate(parts, targets.length));
+  const matched = [...matches.keys()].filter((k) => matches[k] >= 0);
+  const { logits, ranks } = await logitsOf(job, checkpoint, {
+    directions: directionsOf(sae, matched.map((k) => matches[k])),
+    ranked: matched.map((k) => ranked[k]),
+  });
+  return matches.map((match, k): FeatureAt => {
+    const place = matched.indexOf(k);
+    if (place < 0) return noFeature(ranked[k].length);
+    const own = firingOf(firing, targets.indexOf(match));
+    return featureAt(match, own, shown[k], logits[place], ranks[place]);
+  });
+}
+
+// A head's values before the output matrix are no directions of the residual stream.
+function writesToResidual({ summary }: DetailsJob): boolean {
+  return !summary.hook.endsWith("hook_z");
+}
+
+async function logitsOf(job: DetailsJob, { model }: Checkpoint, { directions, ranked }: {
+  readonly directions: Float32Array;
+  readonly ranked: readonly (readonly number[])[];
+}) {
+  if (!writesToResidual(job)) {
+    return { logits: ranked.map(() => null), ranks: ranked.map(() => []) };
+  }
+  const unembedding = await readUnembedding(model.path);
+  const { logits } = siteLens(directions, unembedding, job.tokens.textOf);
+  return { logits, ranks: siteRanks(ranked, directions, unembedding) };
+}
+
+function featureAt(
+  match: number,
+  firing: Firing,
+  { windows }: ShownFeature,
+  logits: FeatureAt["logits"],
+  ranks: readonly number[],
+): FeatureAt {
+  return {
+    match,
+    contexts: windows.map((window) => activationsIn(firing.tokens, firing.values, window)),
+    density: countByDoubling(firing.values),
+    logits,
+    ranks,
+  };
+}
+
+function noFeature(nRanked: number): FeatureAt {
+  return {
+    match: -1,
+    contexts: null,
+    density: countByDoubling(new Float32Array(0)),
+    logits: null,
+    ranks: Array(nRanked).fill(null),
+  };
+}
+
+interface Firing {
+  readonly tokens: Sparse["columns"];
+  readonly values: Float32Array;
+}
+
+// When feature k fires, of those that were chosen.
+function firingOf({ offsets, columns, values }: Sparse, k: number): Firing {
+  const [from, to] = [offsets[k], offsets[k + 1]];
+  return { tokens: columns.subarray(from, to), values: values.subarray(from, to) };
+}
+
+type Directions = Pick<
+  Awaited<ReturnType<typeof readSae>>,
+  "decoder" | "dIn" | "encoderScale" | "dSae"
+>;
+
+// Rows of a decoder, one after the other.
+function directionsOf({ decoder, dIn }: Directions, features: readonly number[]): Float32Array {
+  const rows = new Float32Array(features.length * dIn);
+  features.forEach((f, k) => rows.set(decoder.subarray(f * dIn, (f + 1) * dIn), k * dIn));
+  return rows;
+}
+
+// Of the decoder's rows as they were trained: folding divides them by these lengths.
+function lengths({ decoder, dIn, dSae, encoderScale }: Directions): Float32Array {
+  return Float32Array.from(
+    { length: dSae },
+    (_, f) => encoderScale[f] * Math.hypot(...decoder.subarray(f * dIn, (f + 1) * dIn)),
+  );
+}
+
+async function partsOf({ out }: DetailsJob, checkpoint: Checkpoint) {
+  return (await openActivations(await openFile(activationsPath(out, checkpoint)))).rows.parts();
+}
