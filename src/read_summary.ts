@@ -121,8 +121,17 @@ async function madeFrom(path: string, made: string): Promise<ByteSource> {
 
 // Whether the second SAE of the reference's step was matched last time; it is not with --steps.
 async function hasCeiling(out: string): Promise<boolean> {
-  const text = (await openTable(await present(`${out}/summary.arrow`))).metadata.summary;
-  return text !== undefined && JSON.parse(text).ceiling !== undefined;
+  const { metadata } = await openTable(await present(`${out}/summary.arrow`));
+  return parsed(metadata.summary).ceiling !== undefined;
+}
+
+// The members of a JSON object; none of another text.
+function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text ?? "{}"));
+  } catch {
+    return {};
+  }
 }
 
 // The distance and the steps that the table of features was made with.
@@ -130,7 +139,7 @@ async function featuresInfo(
   file: ByteSource,
 ): Promise<{ readonly threshold: number; readonly steps: readonly number[] }> {
   const text = (await openTable(file)).metadata.features;
-  const { format, threshold, steps } = text === undefined ? {} : JSON.parse(text);
+  const { format, threshold, steps } = parsed(text);
   if (format === 1 && typeof threshold === "number" && Array.isArray(steps)) {
     return { threshold, steps };
   }

@@ -141,8 +141,9 @@ const feature = html`
       ${part(
         "paths",
         "Its match through training",
-        "At each checkpoint the feature is followed to the one most like it. Point at a curve to read " +
-          "all of them at that checkpoint; click to stay there.",
+        "At each checkpoint the feature is followed to the one most like it. Training steps run to the " +
+          "right, logarithmically. Point at a curve to read all of them at that checkpoint; click to " +
+          "stay there.",
       )}
       <p id="feature-undetailed" hidden></p>
       <div id="feature-detail">

@@ -1,6 +1,7 @@
-// What the page of a feature is told, against the definitions on small random directions and tokens.
+// Which features have a page, and what it is told, on small random directions, tokens and sweeps.
 
 import assert from "node:assert/strict";
+import { chooseFeatures } from "../src/choose_features.ts";
 import { countByDoubling } from "../src/firing.ts";
 import {
   alignedNeurons,
@@ -10,8 +11,11 @@ import {
   siteLens,
   siteRanks,
 } from "../src/feature_details.ts";
+import { featurePaths } from "../src/paths.ts";
 import { randomFrom } from "../src/random.ts";
+import { appearingFeatures } from "../src/summary.ts";
 import { randomDense } from "./_naive.ts";
+import { syntheticSummary } from "./_summaries.ts";
 
 const nSeeds = 100;
 
@@ -93,4 +97,38 @@ Deno.test("featureDetail() shows the tokens of each window, and null where there
     tokens: ["t15", "t16", "t17"],
     activations: [null, [0, 2, 0]],
   }]);
+});
+
+Deno.test("features are chosen by number, step or class, or all that fire; or in turn by class", () => {
+  const summary = syntheticSummary(300, 2);
+  const of = (choice: Parameters<typeof chooseFeatures>[1]) => chooseFeatures(summary, choice);
+  const live = [...summary.checkpoints.at(-1)!.match.sourceCounts.entries()]
+    .filter(([, count]) => count > 0).map(([f]) => f);
+  const paths = featurePaths(summary);
+  const byClass = (features: readonly number[]) =>
+    Object.groupBy(features, (f) => paths[f].lifecycle);
+  assert.deepEqual(of({ features: [7, 3, 7] }), [3, 7]);
+  assert.deepEqual(of({ all: true }), live);
+  assert.deepEqual(of({ appearingAt: 2000, nSampled: 999 }), appearingFeatures(summary, 2000));
+  assert.deepEqual(of({ lifecycle: "late", nSampled: 999 }), byClass(live).late);
+
+  const [chosen, other] = [of({ nSampled: 20, seed: 1 }), of({ nSampled: 20, seed: 2 })];
+  assert.deepEqual(of({ nSampled: 20, seed: 1 }), chosen);
+  assert.notDeepEqual(other, chosen);
+  assert.equal(new Set(chosen.filter((f) => live.includes(f))).size, 20);
+  const [there, drawn] = [byClass(live), byClass(chosen)];
+  const most = Math.max(...Object.values(drawn).map((group) => group.length));
+  for (const [name, group] of Object.entries(there)) {
+    const n = drawn[name as keyof typeof drawn]?.length ?? 0;
+    assert(n >= Math.min(group.length, most - 1), `${name}: ${n} of ${group.length}`);
+  }
+  const refused = (choice: Parameters<typeof chooseFeatures>[1], message: RegExp) =>
+    assert.throws(() => of(choice), { name: "RangeError", message });
+  refused({ features: [3, 300] }, /^Cannot show feature 300: expected 0 to 299, got 300$/);
+  refused({ features: [1.5] }, /^Cannot show feature 1.5: /);
+  refused({ appearingAt: 3 }, /^Cannot find what appears at step 3: expected one of 0, 2, /);
+  refused(
+    { lifecycle: "sudden" },
+    /^Cannot show features of class "sudden": expected one of .*late/,
+  );
 });

@@ -83,7 +83,8 @@ Deno.test("densities count every activation once, in the bin whose edges hold it
       () =>
         Float32Array.from(
           { length: Math.floor(30 * random()) },
-          () => random() < 0.3 ? 2 ** Math.floor(8 * random() - 4) : 2 ** (20 * random() - 10),
+          () =>
+            random() < 0.3 ? 2 ** (Math.floor(32 * random() - 16) / 4) : 2 ** (20 * random() - 10),
         ),
     );
     const { edges, counts } = densities(series.map(countByDoubling));
@@ -112,7 +113,9 @@ Deno.test("a feature with a copy has it first, of cosine, correlation and overla
     assert(found.every(({ feature }) => feature !== 0), "not itself");
     if (stats.counts[0] === 0) continue;
     const copy = found.find(({ feature }) => feature === F - 1)!;
-    for (const  of of[copy.cosine, copy.iou]) assert(Math.abs(of - 1) < 1e-12, `seed ${seed}`);
+    for (const value of [copy.cosine, copy.iou]) {
+      assert(Math.abs(value - 1) < 1e-12, `seed ${seed}`);
+    }
     assert(Number.isNaN(copy.pearson) || Math.abs(copy.pearson - 1) < 1e-9);
     assert(found[0].cosine <= copy.cosine + 1e-12);
   }

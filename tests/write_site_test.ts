@@ -3,23 +3,21 @@
 import assert from "node:assert/strict";
 import { readActivations, readTokenIds } from "../src/activation_table.ts";
 import { openTable } from "../src/arrow.ts";
-import { chooseFeatures } from "../src/choose_features.ts";
 import { exportNeuronpedia } from "../src/export_neuronpedia.ts";
 import { extractSweep } from "../src/extract_sweep.ts";
 import { listNames, openFile } from "../src/files.ts";
 import { logitLens, ranksOf, readUnembedding } from "../src/logit_lens.ts";
 import { matchSweep, type MatchSweepOptions } from "../src/match_sweep.ts";
-import { featurePaths } from "../src/paths.ts";
 import { readSummary } from "../src/read_summary.ts";
+import { readEntries, readFloats } from "../src/safetensors.ts";
 import { readSae } from "../src/sae.ts";
 import type { SiteFeature, SitePaths, SiteTable } from "../src/site_data.ts";
 import { short } from "../src/site_shards.ts";
-import { appearingFeatures, type Summary } from "../src/summary.ts";
+import type { Summary } from "../src/summary.ts";
 import { readSweep, type Sweep } from "../src/sweep.ts";
 import { readTokenTexts } from "../src/token_text.ts";
 import { writeSite } from "../src/write_site.ts";
 import { toRows, turned } from "./_naive.ts";
-import { syntheticSummary } from "./_summaries.ts";
 
 const fixture = new URL("../fixtures/tiny/", import.meta.url).pathname;
 const steps = [0, 256, 4000];
@@ -93,7 +91,17 @@ Deno.test("what the pages read is what the Arrow files say", async () => {
       assert.equal(table.tokenShare[f], short(tokenShare[f]));
       assert.equal(table.similarity[f], short(similarity[f * steps.length + 1]));
     }
-    assert(table.label.some((label) => label !== ""));
+    for (const [f, feature] of reference.entries()) {
+      const strongest = [...feature.keys()].filter((n) => feature[n] > 0)
+        .sort((a, b) => feature[b] - feature[a] || a - b).slice(0, 20);
+      const sums = new Map<string, number>(); // of the same text, spaces around it left out
+      for (const n of strongest) {
+        const text = texts[ids[n]].trim();
+        sums.set(text, (sums.get(text) ?? 0) + feature[n]);
+      }
+      const [[first]] = [...sums].sort(([, a], [, b]) => b - a).concat([["", 0]]);
+      if (first !== "") assert.equal(table.label[f].split(" · ")[0], first);
+    }
 
     for (const [c, step] of steps.entries()) {
       const of = (name: string) => column(`${out}/matches/step${step}.arrow`, name);
@@ -103,6 +111,10 @@ Deno.test("what the pages read is what the Arrow files say", async () => {
         await of("iou"),
         await of("q_value"),
       ];
+      const directions = await readFloats(
+        (await readEntries(await openFile(`${fixture}saes/step${step}/sae_weights.safetensors`)))
+          .get("W_dec")!,
+      );
       for (let f = 0; f < paths.match.length; f++) {
         const j = match[f] < 0 ? null : match[f];
         assert.equal(paths.match[f][c], j);
@@ -115,6 +127,8 @@ Deno.test("what the pages read is what the Arrow files say", async () => {
         assert.equal(paths.max[f][c], short(Math.max(...fires)));
         const mean = fires.reduce((sum, a) => sum + a, 0) / fires.length;
         assert.equal(paths.mean[f][c], short(mean));
+        const norm = Math.hypot(...directions.subarray(j * 64, (j + 1) * 64));
+        assert(Math.abs(paths.norm[f][c]! - norm) <= 6e-4 * norm, "as trained");
       }
     }
 
@@ -259,38 +273,4 @@ Deno.test("a batch a checkpoint is exported, of the features that have a match t
     }
     assert.deepEqual((await writeSite(sweep, summary, out, { features: [] })).detailed, []);
   });
-});
-
-Deno.test("features are chosen by number, step or class, or all that fire; or in turn by class", () => {
-  const summary = syntheticSummary(300, 2);
-  const of = (choice: Parameters<typeof chooseFeatures>[1]) => chooseFeatures(summary, choice);
-  const live = [...summary.checkpoints.at(-1)!.match.sourceCounts.entries()]
-    .filter(([, count]) => count > 0).map(([f]) => f);
-  const paths = featurePaths(summary);
-  const byClass = (features: readonly number[]) =>
-    Object.groupBy(features, (f) => paths[f].lifecycle);
-  assert.deepEqual(of({ features: [7, 3, 7] }), [3, 7]);
-  assert.deepEqual(of({ all: true }), live);
-  assert.deepEqual(of({ appearingAt: 2000, nSampled: 999 }), appearingFeatures(summary, 2000));
-  assert.deepEqual(of({ lifecycle: "late", nSampled: 999 }), byClass(live).late);
-
-  const [chosen, other] = [of({ nSampled: 20, seed: 1 }), of({ nSampled: 20, seed: 2 })];
-  assert.deepEqual(of({ nSampled: 20, seed: 1 }), chosen);
-  assert.notDeepEqual(other, chosen);
-  assert.equal(new Set(chosen.filter((f) => live.includes(f))).size, 20);
-  const [there, drawn] = [byClass(live), byClass(chosen)];
-  const most = Math.max(...Object.values(drawn).map((group) => group.length));
-  for (const [name, group] of Object.entries(there)) {
-    const n = drawn[name as keyof typeof drawn]?.length ?? 0;
-    assert(n >= Math.min(group.length, most - 1), `${name}: ${n} of ${group.length}`);
-  }
-  const refused = (choice: Parameters<typeof chooseFeatures>[1], message: RegExp) =>
-    assert.throws(() => of(choice), { name: "RangeError", message });
-  refused({ features: [3, 300] }, /^Cannot show feature 300: expected 0 to 299, got 300$/);
-  refused({ features: [1.5] }, /^Cannot show feature 1.5: /);
-  refused({ appearingAt: 3 }, /^Cannot find what appears at step 3: expected one of 0, 2, /);
-  refused(
-    { lifecycle: "sudden" },
-    /^Cannot show features of class "sudden": expected one of .*late/,
-  );
 });
