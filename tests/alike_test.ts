@@ -61,7 +61,7 @@ Deno.test("the trajectories most alike are the nearest of all", () => {
   }
 });
 
-Deno.test("of equally near ones as many are found, at the same distances, none twice, none itself", () => {
+Deno.test("of equally near ones as many are found, none twice, none itself", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const trial = draw(seed, 0.25);
     const { series, C, nWanted, squareOf } = trial;
@@ -95,7 +95,7 @@ Deno.test("a feature that takes no part has none, and is nobody's", () => {
   }
 });
 
-Deno.test("trajectories that differ by the same everywhere, where the line is no nearer, are found", () => {
+Deno.test("trajectories that differ by the same everywhere are found", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const random = randomFrom(seed);
     const C = 1 + Math.floor(12 * random());

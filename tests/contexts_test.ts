@@ -7,7 +7,7 @@ import { randomDense } from "./_naive.ts";
 
 const nSeeds = 100;
 
-/** Some features, as SAEs have them: their activations on all tokens, in sequences of some length. */
+/** Some features, as SAEs have them: their activations on all tokens, in sequences. */
 function draw(seed: number) {
   const random = randomFrom(seed);
   const [nTokens, nFeatures] = [10 + Math.floor(40 * random()), 2 + Math.floor(10 * random())];
@@ -102,7 +102,7 @@ Deno.test("a window stays in its sequence, and has the activations of its tokens
   }
 });
 
-Deno.test("top texts are one a sequence, and drawn ones within the range that they are said to be", () => {
+Deno.test("top texts are one a sequence, and drawn ones within their range", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const { features, contextSize, random } = draw(seed);
     for (const feature of features) {

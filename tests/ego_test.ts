@@ -1,4 +1,4 @@
-// The neighbourhood of a feature, against its definition by naive matches of small random activations.
+// The neighbourhood of a feature, against its definition by naive matches of random activations.
 
 import assert from "node:assert/strict";
 import { egoOf, linkedSimilarity } from "../src/ego.ts";
@@ -41,7 +41,7 @@ function bestSimilarity(link: NaiveMatch, source: number, target: number): numbe
   return link.best[source] === target ? link.similarity[source] : link.reverseSimilarity[target];
 }
 
-Deno.test("the features are the match, and then what is linked with it or with its neighbours", () => {
+Deno.test("the features are the match, and then what is linked with a neighbouring match", () => {
   let nOthers = 0;
   for (let seed = 0; seed < nSeeds; seed++) {
     const { C, features, matches, links, naive, threshold, nMost } = draw(seed);
@@ -64,7 +64,7 @@ Deno.test("the features are the match, and then what is linked with it or with i
   assert(nOthers > 100, `${nOthers} others`);
 });
 
-Deno.test("the links are all those among the features that are near or on the path, by their cosine", () => {
+Deno.test("the links are all among the features that are near or on the path", () => {
   let [nLinks, nWeak] = [0, 0];
   for (let seed = 0; seed < nSeeds; seed++) {
     const { C, features, matches, links, naive, threshold, nMost } = draw(seed);
@@ -94,7 +94,7 @@ Deno.test("the links are all those among the features that are near or on the pa
   assert(nLinks > 200 && nWeak > 5, `${nLinks} links, ${nWeak} of them below the threshold`);
 });
 
-Deno.test("two features are linked if one is the other's best match or its runner-up, else not", () => {
+Deno.test("two features are linked by a best match or a runner-up, else not", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const { features, links } = draw(seed);
     links.forEach((link: Match, c) => {

@@ -71,7 +71,7 @@ Deno.test("the texts of a feature depend on the seed and the feature alone", () 
   assert.notDeepEqual(of(3, 0), of(3, 1));
 });
 
-Deno.test("featureDetail() shows the tokens of each window, and null where there is no match", () => {
+Deno.test("featureDetail() shows the tokens of each window, and null of no match", () => {
   const shown = {
     feature: 4,
     centres: [{ group: "top", token: 6 }],
@@ -99,7 +99,7 @@ Deno.test("featureDetail() shows the tokens of each window, and null where there
   }]);
 });
 
-Deno.test("features are chosen by number, step or class, or all that fire; or in turn by class", () => {
+Deno.test("features are chosen by number, step or class, or all; or in turn by class", () => {
   const summary = syntheticSummary(300, 2);
   const of = (choice: Parameters<typeof chooseFeatures>[1]) => chooseFeatures(summary, choice);
   const live = [...summary.checkpoints.at(-1)!.match.sourceCounts.entries()]
@@ -111,6 +111,12 @@ Deno.test("features are chosen by number, step or class, or all that fire; or in
   assert.deepEqual(of({ all: true }), live);
   assert.deepEqual(of({ appearingAt: 2000, nSampled: 999 }), appearingFeatures(summary, 2000));
   assert.deepEqual(of({ lifecycle: "late", nSampled: 999 }), byClass(live).late);
+
+  for (const choice of [{ appearingAt: 2000 }, { lifecycle: "late" }]) {
+    const [all, some] = [of({ ...choice, nSampled: 999 }), of({ ...choice, nSampled: 4 })];
+    assert.equal(some.length, 4);
+    assert(some.every((f) => all.includes(f)));
+  }
 
   const [chosen, other] = [of({ nSampled: 20, seed: 1 }), of({ nSampled: 20, seed: 2 })];
   assert.deepEqual(of({ nSampled: 20, seed: 1 }), chosen);

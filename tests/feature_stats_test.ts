@@ -1,4 +1,4 @@
-// Sums, strongest tokens and names of features, against the definitions on small random activations.
+// Sums, strongest tokens and names of features, against the definitions on random activations.
 
 import assert from "node:assert/strict";
 import { addStats, addStrongest, labels, noTokens, zeroStats } from "../src/feature_stats.ts";
@@ -57,7 +57,7 @@ Deno.test("the names of features are of the tokens on which they fire most stron
   }
 });
 
-Deno.test("sums, squares, counts and maxima are those of the columns, in however many parts", () => {
+Deno.test("sums, squares, counts and maxima are those of the columns, in any parts", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
     const { rows, parts, features } = draw(seed);
     const [whole, cut] = [zeroStats(features.length), zeroStats(features.length)];
@@ -95,7 +95,7 @@ Deno.test("of equal activations the first tokens stay", () => {
   assert.deepEqual([...strongest.ids], [8, 7, 6]);
 });
 
-Deno.test("a name shows spaces where there is nothing else, and is empty of a silent feature", () => {
+Deno.test("a name shows spaces where there is nothing else, and is empty if silent", () => {
   const of = (text: string, value = 1) =>
     labels({ nKept: 1, ids: new Uint32Array(1), values: new Float32Array([value]) }, () => text)[0];
   assert.deepEqual([" ", "\n\n", "\t", " a b ", "<b>"].map((text) => of(text)), [

@@ -1,4 +1,4 @@
-// When chosen features fire, and with which others, against the definitions on small random activations.
+// When chosen features fire, and with which others, against the definitions on random activations.
 
 import assert from "node:assert/strict";
 import { addStats, zeroStats } from "../src/feature_stats.ts";
@@ -41,7 +41,7 @@ Deno.test("chosen columns are the columns, and their transpose is when each fire
   }
 });
 
-Deno.test("features that fire together come by their cosine, with the measures' definitions", () => {
+Deno.test("features that fire together come by cosine, with the measures' definitions", () => {
   let nFound = 0;
   for (let seed = 0; seed < nSeeds; seed++) {
     const { rows, parts, features } = draw(seed);
@@ -131,7 +131,7 @@ Deno.test("ties of the cosine go to the lower feature, however few are wanted", 
   assert.deepEqual([of(1), of(2), of(9)], [[0], [0, 1], [0, 1, 3]]);
 });
 
-Deno.test("densities of nothing are nothing, and what is beyond the bins is in those at the ends", () => {
+Deno.test("densities of nothing are nothing, and what is beyond the bins is at the ends", () => {
   const none = countByDoubling(new Float32Array(0));
   assert.deepEqual(densities([none, none]), { edges: [], counts: [[], []] });
   const { edges, counts } = densities([countByDoubling(new Float32Array([1e-30, 1e30]))]);

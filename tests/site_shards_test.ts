@@ -138,7 +138,7 @@ Deno.test("the table of four features is what is counted by hand", () => {
   assert.notEqual(tokenClass[0], tokenClass[2]);
 });
 
-Deno.test("neighbours are counted at the notebook's distance that is nearest to the chosen one", () => {
+Deno.test("neighbours are counted at the notebook's distance nearest to the chosen one", () => {
   const { split, merged, threshold } = siteTable(byHand, {
     label,
     detailed: [],
@@ -185,11 +185,11 @@ Deno.test("the paths of four features are what is counted by hand", () => {
   assert.deepEqual(rate, shares, "of the tokens that were compared");
   assert.deepEqual(iou, series.similarity);
   assert.deepEqual(decoder, series.similarity);
-  // Without the reference and the dead: distances² 0.20 of 0 and 2, 0.38 of 0 and 1, 0.84 of 1 and 2.
+  // Of the live, without the reference: distances² 0.13 (0, 2), 0.38 (0, 1), 0.84 (1, 2).
   assert.deepEqual(alike, [[2, 1], [0, 2], [0, 1], []]);
 });
 
-Deno.test("shards of paths have every feature once, and of every series a value a checkpoint", () => {
+Deno.test("shards of paths have every feature once, and a value a checkpoint", () => {
   const nFeatures = 2 * perShard + 7;
   const summary = syntheticSummary(nFeatures, 4);
   const of = summary.checkpoints.map(() => ({

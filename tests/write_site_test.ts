@@ -196,7 +196,7 @@ Deno.test("readSummary() is of the last match, and refuses one of other activati
   });
 });
 
-Deno.test("a site written again has the details of the features that are chosen now alone", async () => {
+Deno.test("a site written again has the details of the features chosen now alone", async () => {
   await inTempDir({ ...quick, leaveOut: ["first"] }, async (sweep, out, summary) => {
     const details = async () =>
       (await listNames(`${out}/report/data`)).filter((name) => name.startsWith("feature-"));
@@ -215,7 +215,7 @@ Deno.test("a site written again has the details of the features that are chosen 
   });
 });
 
-Deno.test("heads' values are no directions of the residual stream, and have no logits", async () => {
+Deno.test("heads' values are no directions of the residual, and have no logits", async () => {
   await inTempDir(quick, async (sweep, out, summary) => {
     const hook = "blocks.3.attn.hook_z";
     await writeSite(sweep, { ...summary, hook }, out, { features: [17] });
@@ -225,7 +225,7 @@ Deno.test("heads' values are no directions of the residual stream, and have no l
   });
 });
 
-Deno.test("logits and ranks are the logit lens of the match's direction, with its own checkpoint", async () => {
+Deno.test("logits and ranks are the lens of the match's direction at its checkpoint", async () => {
   await inTempDir(quick, async (sweep, out, summary) => {
     const { features: [{ logits, ranks }] } = await writeSite(sweep, summary, out, {
       features: [17],
