@@ -14,8 +14,6 @@ const figures = Array.from(document.querySelectorAll("figure[data-figure]"), (el
   ...JSON.parse(element.querySelector("script").textContent),
 }));
 
-for (const { plot, data, layout } of figures) Plotly.newPlot(plot, data, layout, config);
-
 function showScale(scale) {
   for (const { plot, scales } of figures) {
     const { traces, axis } = scales[scale];
@@ -29,7 +27,27 @@ choice.hidden = false;
 choice.addEventListener("change", ({ target }) => showScale(target.value));
 
 // A browser may restore the choice of an earlier visit, once the page is complete.
-addEventListener("pageshow", () => {
+function showChosen() {
   const chosen = choice.querySelector("input:checked").value;
-  if (chosen !== choice.querySelector("input").value) showScale(chosen);
-});
+  if (isDrawn && chosen !== choice.querySelector("input").value) showScale(chosen);
+}
+addEventListener("pageshow", showChosen);
+
+let isDrawn = false;
+
+function drawAll() {
+  for (const { plot, data, layout } of figures) Plotly.newPlot(plot, data, layout, config);
+  isDrawn = true;
+  showChosen();
+  document.dispatchEvent(new Event("figures-drawn"));
+}
+
+// A page that opens at its table or at a feature is there sooner if figures wait until they are seen.
+const isElsewhere = () => /^#\/feature/.test(globalThis.location?.hash ?? "");
+if (isElsewhere()) {
+  addEventListener("hashchange", function draw() {
+    if (isElsewhere()) return;
+    removeEventListener("hashchange", draw);
+    drawAll();
+  });
+} else drawAll();

@@ -143,7 +143,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
     generator: generatedBy,
     body,
     style: hasSite ? `${style}\n${siteStyle}` : style,
-    scripts: hasSite ? [...siteScripts, plotly, boot, links] : [plotly, boot],
+    scripts: hasSite ? [...siteScripts, links, plotly, boot] : [plotly, boot],
     loadsScripts: hasSite,
     styleAttributes: plotlyStyleAttributes,
   });

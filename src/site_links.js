@@ -1,5 +1,5 @@
 // Clicks on figures of the overview: to the features that a mark counts, or to the one that it is of.
-// Where scripts run before plotly.js has drawn, they are bound once the page is complete.
+// Runs before the script that draws them, and binds them once they are drawn.
 
 "use strict";
 
@@ -60,6 +60,5 @@
     return Array.from(plots, ({ id }) => [id, openFeature, "Click on a row to see its feature."]);
   }
 
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", bind);
-  else bind();
+  document.addEventListener("figures-drawn", bind);
 })();

@@ -120,7 +120,11 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
     addEventListener: (_: string, listener: typeof choose) => choose = listener,
     querySelector: () => ({ value: "symlog" }),
   };
-  const document = { querySelectorAll: () => figures, querySelector: () => choice };
+  const document = {
+    querySelectorAll: () => figures,
+    querySelector: () => choice,
+    dispatchEvent: () => true,
+  };
   const Plotly = {
     newPlot: (plot: number, data: unknown) => calls.push(["newPlot", plot, data]),
     update: (...call: unknown[]) => calls.push(["update", ...call]),
