@@ -247,7 +247,14 @@ export {
   tokenSet,
   type TokenSetParts,
 } from "./src/token_set.ts";
-export { exchanged, type Nulls, rotated, rotations, significance } from "./src/nulls.ts";
+export {
+  exchanged,
+  type Nulls,
+  rotated,
+  rotations,
+  significance,
+  strangersIn,
+} from "./src/nulls.ts";
 export {
   type Matched,
   type MatchInfo,

@@ -210,6 +210,16 @@ export function lifecycle(
 }
 
 /**
+ * The similarity from which a feature within a distance is there.
+ *
+ * @param distance The distance; one of 1 would be no match at all.
+ * @returns A similarity above 0.
+ */
+export function similarityWithin(distance: number): number {
+  return Math.max(2 ** -23, 1 - distance);
+}
+
+/**
  * The step at a share of the way between two, over log(1 + step); exact at both ends.
  *
  * @param from The first step.

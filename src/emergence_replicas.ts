@@ -21,8 +21,15 @@ export interface EmergenceInterval {
 
 /** Follows many features through replicas of a sweep, one checkpoint after another. */
 export interface EmergenceFollower {
-  /** Takes the similarities at the next step, NaN where there is no match: B of `[S]`. */
-  add(step: number, replicas: readonly Float32Array[]): void;
+  /**
+   * Takes the similarities at the next step, NaN where there is no match, B of `[S]`, and which of the
+   * features have a match there that is no better than chance; none if left out.
+   */
+  add(
+    step: number,
+    replicas: readonly Float32Array[],
+    isStranger?: (feature: number) => boolean,
+  ): void;
   /** The interval of every feature, from what was taken so far: `[S]`. */
   intervals(level?: number): readonly EmergenceInterval[];
 }
@@ -37,11 +44,12 @@ export interface EmergenceFollower {
  * counts as later than every step, and the interval is open above (Infinity) if there are enough of
  * them. Draw replicas by sequence, not by token: tokens of a sequence are dependent.
  *
- * Matches stay as they are in all replicas. Of a feature that is at one checkpoint without any kin at
- * the one before, the match there is the luckiest of many strangers: such intervals are narrow, and a
- * little early, though between the two checkpoints (`deno task test:planted` measures both).
+ * Matches stay as they are in all replicas. One that is no better than chance is the luckiest of many
+ * strangers, and stays so in each: a line drawn from it to the next checkpoint says nothing. Between
+ * a stranger and a match above the threshold the feature may have emerged at any time, and the
+ * interval holds the whole of it.
  *
- * Keeps 12 bytes a feature and replica, however many checkpoints there are.
+ * Keeps 20 bytes a feature and replica, however many checkpoints there are.
  *
  * @param threshold Above 0.
  * @returns A follower that has seen no step.
@@ -66,26 +74,32 @@ export function emergenceFollower(threshold: number): EmergenceFollower {
       `Cannot tell when features emerge: expected a threshold above 0, got ${threshold}`,
     );
   }
-  let since: readonly Float64Array[] = []; // step from which each is there, NaN where it is not
-  let before: { readonly step: number; readonly replicas: readonly Float32Array[] } | undefined;
+  // Steps between which each has come to stay, the same where a line tells; NaN where it is not there.
+  let after: readonly Float64Array[] = [];
+  let by: readonly Float64Array[] = [];
+  let before: Seen | undefined;
 
-  // When a feature that is at y now, and was at another height before, is there to stay.
-  const sinceWhen = (step: number, y: number, earlier: number, was: number) => {
-    if (!(y >= height)) return NaN;
-    if (before === undefined) return step;
-    if (earlier >= height) return was;
-    return between(before.step, step, (height - (earlier || 0)) / (y - (earlier || 0)));
+  // When a feature that is at y now, and was at another height before, has come to stay.
+  const came = (step: number, y: number, b: number, i: number): readonly [number, number] => {
+    if (!(y >= height)) return [NaN, NaN];
+    if (before === undefined) return [step, step];
+    const earlier = before.replicas[b][i] || 0; // of no match
+    if (earlier >= height) return [after[b][i], by[b][i]];
+    if (before.isStranger(i)) return [before.step, step];
+    const at = between(before.step, step, (height - earlier) / (y - earlier));
+    return [at, at];
   };
 
   return {
-    add(step, replicas) {
-      since = replicas.map((similarities, b) =>
-        Float64Array.from(
-          similarities,
-          (y, i) => sinceWhen(step, y, before?.replicas[b][i] ?? NaN, since[b]?.[i] ?? NaN),
-        )
+    add(step, replicas, isStranger = () => false) {
+      const bounds = replicas.map((similarities) =>
+        [0, 1].map(() => new Float64Array(similarities.length))
       );
-      before = { step, replicas };
+      replicas.forEach((similarities, b) =>
+        similarities.forEach((y, i) => [bounds[b][0][i], bounds[b][1][i]] = came(step, y, b, i))
+      );
+      [after, by] = [bounds.map(([low]) => low), bounds.map(([, high]) => high)];
+      before = { step, replicas, isStranger };
     },
     intervals(level = 0.95) {
       if (!(level >= 0 && level <= 1)) {
@@ -93,18 +107,26 @@ export function emergenceFollower(threshold: number): EmergenceFollower {
           `Cannot take an interval of level ${level}: expected a share from 0 to 1, got ${level}`,
         );
       }
-      return Array.from({ length: since[0]?.length ?? 0 }, (_, i) => {
-        const steps = Float64Array.from(since, (of) => Number.isNaN(of[i]) ? Infinity : of[i]);
-        const sorted = steps.sort();
-        const tail = tailOf(sorted.length, level);
+      const sorted = (bounds: readonly Float64Array[], i: number) =>
+        Float64Array.from(bounds, (of) => Number.isNaN(of[i]) ? Infinity : of[i]).sort();
+      const tail = tailOf(by.length, level);
+      return Array.from({ length: by[0]?.length ?? 0 }, (_, i) => {
+        const [lows, highs] = [sorted(after, i), sorted(by, i)];
         return {
-          low: quantile(sorted, tail),
-          high: quantile(sorted, 1 - tail),
-          neverShare: sorted.filter((step) => step === Infinity).length / sorted.length,
+          low: quantile(lows, tail),
+          high: quantile(highs, 1 - tail),
+          neverShare: highs.filter((step) => step === Infinity).length / highs.length,
         };
       });
     },
   };
+}
+
+/** The checkpoint before. */
+interface Seen {
+  readonly step: number;
+  readonly replicas: readonly Float32Array[];
+  readonly isStranger: (feature: number) => boolean;
 }
 
 // Where, as a quantile, the order statistic is that a new value is below with probability (1 − level) / 2.

@@ -13,7 +13,7 @@ import {
 } from "./activation_table.ts";
 import type { Activations } from "./blocks.ts";
 import type { DenseBackend } from "./dense_backend.ts";
-import { emergenceFollower } from "./emergence_replicas.ts";
+import { gatherSummary, type MatchedCheckpoint } from "./gather.ts";
 import { exists, openFile, writeFile } from "./files.ts";
 import type { Match } from "./match.ts";
 import { type Comparison, matchCheckpoint, type Trials } from "./match_checkpoint.ts";
@@ -34,13 +34,7 @@ import { checkMadeFrom, shortHash } from "./metadata.ts";
 import type { CheckpointSummary, Summary } from "./summary.ts";
 import { writeFeatures, writeSummary } from "./summary_table.ts";
 import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
-import {
-  activationsPath,
-  checkSame,
-  decoderOf,
-  describedBy,
-  qualityOf,
-} from "./sweep_activations.ts";
+import { activationsPath, checkSame, decoderOf, describedBy } from "./sweep_activations.ts";
 import { type DenseDevice, loadTfjs } from "./tfjs.ts";
 import { onTokens, tokenSet, type TokenSetParts } from "./token_set.ts";
 import { readTokenTexts } from "./token_text.ts";
@@ -121,17 +115,13 @@ export async function matchSweep(
     },
   };
 
-  const follower = emergenceFollower(Math.max(2 ** -23, 1 - distance));
-  const checkpoints: CheckpointSummary[] = [];
+  const gatherer = gatherSummary(sweep, { info, metric, distance });
   const links: Match[] = [];
   let ceiling: Matched | undefined;
   try {
     for (const checkpoint of wanted) {
-      const { other, matched, replicas, wasThere } = await matchedOf(checkpoint, job);
-      const { step, losses } = checkpoint;
-      if (step !== sweep.reference && replicas.length > 0) follower.add(step, replicas);
-      checkpoints.push({ step, losses, quality: qualityOf(other), ...matched });
-      options.onDone?.(checkpoints.at(-1)!, wasThere);
+      const { wasThere, ...of } = await matchedOf(checkpoint, job);
+      options.onDone?.(gatherer.add(checkpoint, of), wasThere);
     }
     if (sweep.ceiling && steps === undefined) {
       ceiling = (await matchedOf(sweep.ceiling, job)).matched;
@@ -144,19 +134,8 @@ export async function matchSweep(
     matcher.close();
   }
 
-  const summary: Summary = {
-    name: sweep.name,
-    hook: info.hook,
-    centred: info.centred,
-    reference: sweep.reference,
-    nFeatures: info.d_sae,
-    metric,
-    checkpoints,
-    links,
-    emergence: { threshold: 1 - distance, intervals: follower.intervals() },
-    tokenShare: await tokenShares(job.comparison.source, tokens.ids),
-    ...(ceiling && { ceiling }),
-  };
+  const tokenShare = await tokenShares(job.comparison.source, tokens.ids);
+  const summary = gatherer.finish({ links, tokenShare, ceiling });
   await writeFile(`${out}/summary.arrow`, (sink) => writeSummary(sink, summary));
   await writeFile(`${out}/features.arrow`, (sink) => writeFeatures(sink, summary, distance));
   return summary;
@@ -176,7 +155,10 @@ interface Job {
 }
 
 // The finished match of a checkpoint with the reference, or a new one.
-async function matchedOf(checkpoint: Checkpoint, job: Job) {
+async function matchedOf(
+  checkpoint: Checkpoint,
+  job: Job,
+): Promise<MatchedCheckpoint & { readonly wasThere: boolean }> {
   const { out, info, comparison, options } = job;
   const { name } = checkpoint;
   const other = await describedBy(out, checkpoint);
@@ -189,7 +171,7 @@ async function matchedOf(checkpoint: Checkpoint, job: Job) {
   const paths = [`${out}/matches/${name}.arrow`, `${out}/reverse/${name}.arrow`] as const;
   if (await isFinished(paths, about, options)) {
     const found = await readMatch(await openFile(paths[0]), await openFile(paths[1]));
-    return { other, ...found, wasThere: true };
+    return { info: other, ...found, wasThere: true };
   }
   const decoder = await decoderOf(checkpoint, other); // refuses before the work
   const isReference = name === `step${info.step}`;
@@ -197,7 +179,7 @@ async function matchedOf(checkpoint: Checkpoint, job: Job) {
   const made = await matchCheckpoint(comparison, target, decoder, isReference ? undefined : trials);
   await writeFile(paths[0], (sink) => writeMatch(sink, made.matched, made.replicas, about));
   await writeFile(paths[1], (sink) => writeReverse(sink, made.matched.match, about));
-  return { other, ...made, wasThere: false };
+  return { info: other, ...made, wasThere: false };
 }
 
 // The finished match of a checkpoint with the one before, or a new one.

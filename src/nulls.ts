@@ -217,6 +217,21 @@ export function significance(
   return { p, q: falseDiscovery(p) };
 }
 
+/**
+ * Which features have a match that is no better than chance, or none: q ≥ 0.05.
+ *
+ * @param match The match.
+ * @param nulls Best cosines with rotated tokens: R of `[S]`; if there are none, nothing is known.
+ * @returns The test of a source feature.
+ */
+export function strangersIn(
+  match: Pick<Match, "similarity" | "sourceCounts">,
+  nulls: readonly Float32Array[],
+): (feature: number) => boolean {
+  const { q } = significance(match, nulls);
+  return (feature) => nulls.length > 0 && !(q[feature] < 0.05);
+}
+
 function rankAgainst(
   p: Float64Array,
   similarity: Float32Array,

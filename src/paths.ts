@@ -6,7 +6,7 @@
  * @module
  */
 
-import { emergence, halfRise, type Lifecycle, lifecycle } from "./emergence.ts";
+import { emergence, halfRise, type Lifecycle, lifecycle, similarityWithin } from "./emergence.ts";
 import { featuresByStability, type Summary } from "./summary.ts";
 
 /** One feature through training. */
@@ -35,7 +35,7 @@ export function featurePaths(
 ): FeaturePath[] {
   const before = checkpoints.filter(({ step }) => step !== reference);
   const steps = before.map(({ step }) => step);
-  const threshold = Math.max(2 ** -23, 1 - distance);
+  const threshold = similarityWithin(distance);
   const { sourceCounts } = checkpoints.find(({ step }) => step === reference)!.match;
   return Array.from(sourceCounts, (count, feature) => {
     const similarities = Float32Array.from(before, ({ match }) => match.similarity[feature]);

@@ -6,14 +6,14 @@
 
 import { openTable } from "./arrow.ts";
 import { DataError } from "./errors.ts";
-import { emergenceFollower } from "./emergence_replicas.ts";
 import { type ByteSource, exists, openFile } from "./files.ts";
+import { gatherSummary, type MatchedCheckpoint } from "./gather.ts";
 import type { Match } from "./match.ts";
-import { type Matched, readLink, readMatch, readMatchInfo } from "./match_table.ts";
+import { readLink, readMatch, readMatchInfo } from "./match_table.ts";
 import type { Metric } from "./measures.ts";
-import type { CheckpointSummary, Summary } from "./summary.ts";
+import type { Summary } from "./summary.ts";
 import { type Checkpoint, checkpointsAt, type Sweep } from "./sweep.ts";
-import { decoderOf, describedBy, qualityOf } from "./sweep_activations.ts";
+import { decoderOf, describedBy } from "./sweep_activations.ts";
 
 /**
  * Reads what `deno task match` wrote.
@@ -31,37 +31,20 @@ export async function readSummary(
   const features = await present(`${out}/features.arrow`);
   const { threshold: distance, steps } = await featuresInfo(features);
   const wanted = checkpointsAt(sweep, steps);
-  const follower = emergenceFollower(Math.max(2 ** -23, 1 - distance));
-  const checkpoints: CheckpointSummary[] = [];
   const reference = checkpointsAt(sweep, [sweep.reference])[0];
   const info = await describedBy(out, reference);
   const { metric } = await readMatchInfo(await present(`${out}/matches/${reference.name}.arrow`));
   const run = { out, metric, source: info.fingerprint };
-  for (const checkpoint of wanted) {
-    const { matched, replicas } = await matchedAt(checkpoint, run);
-    const { step, losses } = checkpoint;
-    if (step !== sweep.reference && replicas.length > 0) follower.add(step, replicas);
-    const quality = qualityOf(await describedBy(out, checkpoint));
-    checkpoints.push({ step, losses, quality, ...matched });
-  }
-  const ceiling = sweep.ceiling && await hasCeiling(out)
-    ? (await matchedAt(sweep.ceiling, run)).matched
-    : undefined;
-  const summary: Summary = {
-    name: sweep.name,
-    hook: info.hook,
-    centred: info.centred,
-    reference: sweep.reference,
-    nFeatures: info.d_sae,
-    metric,
-    checkpoints,
-    links: (await openTable(features)).names.includes("chained_match")
-      ? await linksOf(wanted, run)
-      : [],
-    emergence: { threshold: 1 - distance, intervals: follower.intervals() },
+  const gatherer = gatherSummary(sweep, { info, metric, distance });
+  for (const checkpoint of wanted) gatherer.add(checkpoint, await matchedAt(checkpoint, run));
+  const isChained = (await openTable(features)).names.includes("chained_match");
+  const summary = gatherer.finish({
+    links: isChained ? await linksOf(wanted, run) : [],
     tokenShare: Float64Array.from(await columnOf(features, "token_share")),
-    ...(ceiling && { ceiling }),
-  };
+    ceiling: sweep.ceiling && await hasCeiling(out)
+      ? (await matchedAt(sweep.ceiling, run)).matched
+      : undefined,
+  });
   return { summary, distance };
 }
 
@@ -76,13 +59,13 @@ interface MatchRun {
 async function matchedAt(
   checkpoint: Checkpoint,
   { out, metric, source }: MatchRun,
-): Promise<{ readonly matched: Matched; readonly replicas: readonly Float32Array[] }> {
+): Promise<MatchedCheckpoint> {
   const info = await describedBy(out, checkpoint);
   await decoderOf(checkpoint, info); // refuses another SAE
   const paths = ["matches", "reverse"].map((side) => `${out}/${side}/${checkpoint.name}.arrow`);
   const made = `${source}+${info.fingerprint}+${metric}`;
   const [forward, reverse] = [await madeFrom(paths[0], made), await madeFrom(paths[1], made)];
-  return await readMatch(forward, reverse);
+  return { info, ...await readMatch(forward, reverse) };
 }
 
 // The links between neighbours.

@@ -45,6 +45,33 @@ Deno.test("emergenceFollower() equals its definition: never is later than every 
   }
 });
 
+Deno.test("emergenceFollower() holds all of the time between a stranger and a match that stays", () => {
+  let nWhole = 0;
+  for (const { random, steps, y, threshold, seed } of trials()) {
+    const replicas = Array.from({ length: 9 }, () => y.map((v) => v + 0.3 * (random() - 0.5)));
+    const isStranger = steps.map(() => random() < 0.5);
+    const follower = emergenceFollower(threshold);
+    steps.forEach((step, c) =>
+      follower.add(step, replicas.map((of) => of.subarray(c, c + 1)), () => isStranger[c])
+    );
+    if (steps.length === 0) continue;
+
+    const bounds = replicas.map((replica) => {
+      const at = naiveEmergence(steps, replica, threshold);
+      const c = steps.findIndex((step) => step >= at);
+      const isOpen = c > 0 && at > steps[0] && isStranger[c - 1];
+      if (isOpen) nWhole++;
+      return Number.isNaN(at) ? [Infinity, Infinity] : isOpen ? [steps[c - 1], steps[c]] : [at, at];
+    });
+    const [lows, highs] = [0, 1].map((end) => bounds.map((of) => of[end]).sort((a, b) => a - b));
+    const [{ low, high, neverShare }] = follower.intervals(0.6);
+    assertNear(low, atRank(lows, 2), seed);
+    assertNear(high, atRank(highs, 8), seed);
+    assert.equal(neverShare, highs.filter((step) => step === Infinity).length / 9, seed);
+  }
+  assert(nWhole > 50, `${nWhole} replicas with a stranger before`);
+});
+
 Deno.test("emergenceFollower() is wider at a higher level, and does not depend on the order", () => {
   for (const { random, steps, y, threshold, seed } of trials()) {
     const replicas = Array.from({ length: 20 }, () => y.map((v) => v + 0.3 * (random() - 0.5)));

@@ -72,6 +72,7 @@ const order = [
   "summary_table.ts",
   "sweep_activations.ts",
   "write_reordered.ts",
+  "gather.ts",
   "read_summary.ts",
   "match_sweep.ts",
   "feature_stats.ts",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { activationsOf } from "../src/blocks.ts";
 import { matchFeatures } from "../src/match.ts";
-import { exchanged, rotated, rotations, significance } from "../src/nulls.ts";
+import { exchanged, rotated, rotations, significance, strangersIn } from "../src/nulls.ts";
 import { randomFrom } from "../src/random.ts";
 import { concatenate, type Sparse, sparsify } from "../src/sparse.ts";
 import { randomDense, toRows } from "./_naive.ts";
@@ -78,6 +78,14 @@ Deno.test("significance() equals its definition where there is one stratum", () 
     assert.deepEqual([...p], expected, `seed ${seed}`);
     q.forEach((value, i) => assert(Number.isNaN(p[i]) ? Number.isNaN(value) : value >= p[i]));
   }
+});
+
+Deno.test("strangersIn() are matches with q of 0.05 or more, or none at all; without a null nobody is", () => {
+  const similarity = Float32Array.of(0.9, 0.01, NaN);
+  const match = { similarity, sourceCounts: new Uint32Array([5, 5, 5]) };
+  const nulls = Array.from({ length: 40 }, () => Float32Array.of(0.1, 0.1, 0.1));
+  assert.deepEqual([0, 1, 2].map(strangersIn(match, nulls)), [false, true, true]);
+  assert.deepEqual([0, 1, 2].map(strangersIn(match, [])), [false, false, false]);
 });
 
 Deno.test("significance() has none without a null", () => {

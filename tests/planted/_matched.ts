@@ -4,6 +4,7 @@ import { emergenceFollower } from "../../src/emergence_replicas.ts";
 import type { Match } from "../../src/match.ts";
 import { type Comparison, matchCheckpoint } from "../../src/match_checkpoint.ts";
 import { createMatcher } from "../../src/matcher.ts";
+import { strangersIn } from "../../src/nulls.ts";
 import type { CheckpointSummary, Summary } from "../../src/summary.ts";
 import { tokenSet } from "../../src/token_set.ts";
 import { tokenShares } from "../../src/token_share.ts";
@@ -38,7 +39,9 @@ export async function matched(sweep: PlantedSweep, seed: number): Promise<Summar
       checkpoint.decoder,
       isReference ? undefined : trials,
     );
-    if (!isReference) follower.add(checkpoint.step, replicas);
+    if (!isReference) {
+      follower.add(checkpoint.step, replicas, strangersIn(matched.match, matched.nulls.rotated));
+    }
     of.push({ step: checkpoint.step, losses: {}, quality: noQuality, ...matched });
   }
   for (let c = 1; c < checkpoints.length; c++) {

@@ -23,8 +23,6 @@ export interface Emergence {
   readonly kind: Kind;
   /** From the similarities of the population alone. */
   readonly truth: number;
-  /** The same, but where it has no copy the mean of the null: what chance finds on so many tokens. */
-  readonly truthWithChance: number;
   readonly found: number;
   readonly low: number;
   readonly high: number;
@@ -243,18 +241,14 @@ function neighbours(
 function emergences({ planted }: PlantedSweep, summary: Summary): Emergence[] {
   const before = summary.checkpoints.slice(0, -1);
   const those = steps.slice(0, -1);
-  return planted.flatMap(({ kind, cosines, isCopied }, i) => {
+  return planted.flatMap(({ kind, cosines }, i) => {
     if (kind !== "rising" && kind !== "born") return [];
     const truth = cosines.subarray(0, -1);
-    const withChance = truth.map((y, c) =>
-      isCopied[c] ? y : mean(before[c].nulls.rotated.map((of) => of[i]))
-    );
     const similarities = Float32Array.from(before, ({ match }) => match.similarity[i]);
     const { low, high } = summary.emergence.intervals[i];
     return [{
       kind,
       truth: emergence(those, truth, threshold),
-      truthWithChance: emergence(those, withChance, threshold),
       found: emergence(those, similarities, threshold),
       low,
       high,

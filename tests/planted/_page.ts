@@ -22,7 +22,7 @@ export interface Numbers {
   readonly shareBelow: number;
   /** Share of intervals that cover the truth; with chance: with the null's mean before a birth. */
   readonly coverage: Readonly<
-    Record<"rising" | "born" | "bornWithChance" | "pooled" | "pooledWithChance", number>
+    Record<"rising" | "born" | "pooled", number>
   >;
   /** Median width of the intervals of rising features, in doublings of 1 + step. */
   readonly width: number;
@@ -58,9 +58,7 @@ function rowsOf(
     ["truth in the 95 % interval: rising features", percent(coverage.rising)],
     ["median width of these intervals", `${width.toFixed(2)} doublings`],
     ["truth in the 95 % interval: born features", percent(coverage.born)],
-    ["… with the null's mean before the birth", percent(coverage.bornWithChance)],
     ["truth in the 95 % interval: both", percent(coverage.pooled)],
-    ["… with the null's mean before births", percent(coverage.pooledWithChance)],
   ];
 }
 
@@ -198,10 +196,10 @@ function figureOf(
       `its 95\u00a0% interval, which covers the truth for ${
         whole(coverage.rising)
       } of the features that rise. ` +
-      "A feature that is born has no copy before, and the best of chance stands in: it is found " +
-      `${early.toFixed(2)} doublings early, and covered for ${whole(coverage.born)}, or ${
-        whole(coverage.bornWithChance)
-      } if chance is granted. Right: the ` +
+      "A feature that is born has no copy before, and the best of chance stands in: its step is " +
+      `read ${early.toFixed(2)} doublings early, and its interval, which covers ${
+        whole(coverage.born)
+      }, is the time between two checkpoints. Right: the ` +
       "share of matches of features that have nothing in common whose p is " +
       `below each level; ${(100 * shareBelow).toFixed(1)} % are below 5 %. The mark is 5 ± 2 %.`,
     traces: [

@@ -40,18 +40,16 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
-function covered(of: readonly Emergence[], truth: "truth" | "truthWithChance"): number {
-  return of.filter((of) => of.low <= of[truth] && of[truth] <= of.high).length / of.length;
+function covered(of: readonly Emergence[]): number {
+  return of.filter(({ low, truth, high }) => low <= truth && truth <= high).length / of.length;
 }
 
 const shareFalse = sum(discoveries.map((of) => of.nFalse)) / sum(discoveries.map(({ n }) => n));
 const shareBelow = chanceP.filter((p) => p < 0.05).length / chanceP.length;
 const coverage = {
-  rising: covered(rising, "truth"),
-  born: covered(born, "truth"),
-  bornWithChance: covered(born, "truthWithChance"),
-  pooled: covered(emergences, "truth"),
-  pooledWithChance: covered(emergences, "truthWithChance"),
+  rising: covered(rising),
+  born: covered(born),
+  pooled: covered(emergences),
 };
 const width = median(rising.map(({ low, high }) => doublings(low, high)));
 
@@ -104,27 +102,21 @@ Deno.test("the 95 % interval covers the true emergence of nine in ten or more th
 });
 
 // Before its birth the best match of a feature is the luckiest of 500, on these tokens about 0.085
-// and in the population 0.053: the line from there to the threshold starts too high, and crosses
-// early by some 0.03 doublings, about half of an interval, so that of these three in four cover the
-// truth, and of all together less than nine in ten. No number of replicas mends that, since the
-// lucky one stays the match in each. That it is all of the cause shows if the luck is granted: with
-// the mean of the null where there is no copy, as the package itself estimates it, they cover.
-Deno.test("intervals of features that are born miss by the luck of the best match alone", () => {
-  const doublingsEarly = (truth: "truth" | "truthWithChance") =>
-    sum(born.map((of) => doublings(of.found, of[truth]))) / born.length;
-  assert(coverage.born > 0.65 && coverage.born < 0.85, `${coverage.born}`);
-  assert(doublingsEarly("truth") > 0.02 && doublingsEarly("truth") < 0.04);
-  assert(coverage.bornWithChance >= 0.9, `${coverage.bornWithChance}`);
-  assert(coverage.pooledWithChance >= 0.9, `${coverage.pooledWithChance}`);
-  assert(Math.abs(doublingsEarly("truthWithChance")) < 0.01);
+// and in the population 0.053: a line from there to the threshold starts too high, and crosses early
+// by some 0.03 doublings, which no replica shows, since the lucky one stays the match in each. It is
+// no better than chance, and so the interval is the whole time between the two checkpoints.
+Deno.test("the 95 % interval covers the true emergence of features that are born", () => {
+  const doublingsEarly = sum(born.map((of) => doublings(of.found, of.truth))) / born.length;
+  assert(doublingsEarly > 0.02 && doublingsEarly < 0.04, "the step itself is read a little early");
+  assert(coverage.born >= 0.95, `${coverage.born}`);
+  assert(coverage.pooled >= 0.95, `${coverage.pooled}`);
 });
 
-// What is known of a birth is the two checkpoints that it lies between.
-Deno.test("the interval of a feature that is born ends within the checkpoints of its birth", () => {
+Deno.test("the interval of a feature that is born is within the checkpoints of its birth", () => {
   assert(born.length >= 300);
   for (const { truth, found, low, high } of born) {
     const c = steps.findIndex((step) => step > truth);
-    assert(steps[c - 1] < low && high < steps[c], `${low} to ${high}, truth ${truth}`);
+    assert(steps[c - 1] <= low && high <= steps[c], `${low} to ${high}, truth ${truth}`);
     assert(Math.abs(doublings(truth, found)) < 0.15, `${found}, truth ${truth}`);
   }
 });
