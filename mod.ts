@@ -70,7 +70,6 @@ export { type Head, type HookOptions, type Model, readModel } from "./src/model.
 export {
   type LogitLens,
   logitLens,
-  ranksOf,
   readUnembedding,
   type TokenLogits,
   type Unembedding,

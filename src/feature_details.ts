@@ -9,7 +9,7 @@
 
 import { type Centre, chooseCentres, type Window, windowAround } from "./contexts.ts";
 import { type Correlated, densities } from "./firing.ts";
-import { logitLens, ranksOf, type Unembedding } from "./logit_lens.ts";
+import { logitLens, type Unembedding } from "./logit_lens.ts";
 import { randomFrom } from "./random.ts";
 import type { Maybe, SiteContext, SiteFeature, SiteLogits } from "./site_data.ts";
 
@@ -108,6 +108,8 @@ export interface SiteLens {
   readonly logits: readonly SiteLogits[];
   /** Ids of the tokens that each promotes most, the most first: `[J]` of `[M]`. */
   readonly top: readonly (readonly number[])[];
+  /** Ranks of the tokens that were asked for, from 1: `[J]` of `[M]`. */
+  readonly ranks: readonly (readonly number[])[];
 }
 
 /**
@@ -116,21 +118,24 @@ export interface SiteLens {
  * @param directions Rows of a decoder: `[J, D]`.
  * @param unembedding The model's.
  * @param textOf What a token id reads as.
- * @param options Tokens a side, bins of the histogram, and M.
+ * @param options Tokens a side, bins of the histogram, and M; or the ids of the tokens to rank, equally
+ *   many of each direction, `[J]` of `[M]`.
  * @returns Tokens, values and histograms; see {@linkcode logitLens} for their cost.
  */
 export function siteLens(
   directions: Float32Array,
   unembedding: Unembedding,
   textOf: (id: number) => string,
-  { nTop = 10, nBins = 40, nRanked = 8 }: {
+  { nTop = 10, nBins = 40, nRanked = 8, ranked }: {
     readonly nTop?: number;
     readonly nBins?: number;
     readonly nRanked?: number;
+    readonly ranked?: readonly (readonly number[])[];
   } = {},
 ): SiteLens {
   const n = Math.min(nTop, unembedding.vocabulary);
-  const lens = logitLens(directions, unembedding, { nTop: n, nBins, isCentred: true });
+  const options = { nTop: n, nBins, isCentred: true, ranked: ranked?.flat() ?? [] };
+  const lens = logitLens(directions, unembedding, options);
   const J = directions.length / unembedding.width;
   const each = <V>(of: (j: number) => V) => Array.from({ length: J }, (_, j) => of(j));
   const side = ({ ids, logits }: typeof lens.promoted, j: number) =>
@@ -146,27 +151,13 @@ export function siteLens(
     return { promoted, suppressed, histogram: { edges, counts } };
   });
   const top = each((j) => [...lens.promoted.ids.subarray(j * n, j * n + Math.min(n, nRanked))]);
-  return { logits, top };
-}
-
-/**
- * The ranks of some tokens by the logits of some directions, from 1.
- *
- * @param tokens Token ids of every direction, equally many of each: `[J]` of `[M]`.
- * @param directions Rows of a decoder: `[J, D]`.
- * @param unembedding The model's.
- * @returns Ranks: `[J]` of `[M]`.
- */
-export function siteRanks(
-  tokens: readonly (readonly number[])[],
-  directions: Float32Array,
-  unembedding: Unembedding,
-): number[][] {
-  const ranks = ranksOf(tokens.flat(), directions, unembedding);
-  let from = 0;
-  return tokens.map((of) =>
-    Array.from(ranks.subarray(from, from += of.length), (rank) => rank + 1)
+  const M = ranked?.[0]?.length ?? 0;
+  const ranks = each((j) =>
+    ranked
+      ? Array.from(lens.ranks.subarray(j * M, (j + 1) * M), (rank) => rank + 1)
+      : top[j].map((_, rank) => rank + 1)
   );
+  return { logits, top, ranks };
 }
 
 /**

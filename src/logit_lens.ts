@@ -48,6 +48,11 @@ export interface LogitLens {
    * highest, which belongs to the last: `[K, nBins]`. All are in the first if all are equal.
    */
   readonly counts: Uint32Array;
+  /**
+   * The ranks of the tokens that were asked for, 0 for the one promoted most; with the same tokens at
+   * every checkpoint they are the lines of a bump chart: `[K, M]`.
+   */
+  readonly ranks: Uint32Array;
 }
 
 /**
@@ -103,6 +108,8 @@ export async function readUnembedding(folder: string): Promise<Unembedding> {
  * lower id, on both sides. What else is asked with a direction does not change its logits. One of
  * zeros, such as that of a feature that was never used, has all logits 0.
  *
+ * rank_km = #{v : logit_kv > logit_kt} + #{v < t : logit_kv = logit_kt}, t = ranked_km
+ *
  * Cost: K·V·D multiply-adds, K counted up to a multiple of 4, and for each direction V comparisons
  * and at most V·nTop moves; 16·V bytes. For chosen features: all 8,192 of an SAE of Pythia-70m are
  * 2·10¹¹ multiply-adds.
@@ -110,10 +117,12 @@ export async function readUnembedding(folder: string): Promise<Unembedding> {
  * @param directions Rows such as those of `W_dec`, finite: `[K, D]`.
  * @param unembedding The model's.
  * @param options `nTop` tokens on each side; `nBins` of the histogram; `isCentred` removes the mean
- *   over the vocabulary from the logits that are returned, which changes no probability.
+ *   over the vocabulary from the logits that are returned, which changes no probability; `ranked`
+ *   tokens, equally many of each direction, `[K, M]`.
  * @returns Tokens, means and histograms.
  * @throws {RangeError} If the directions are not of the model's width or not finite, or there are
- *   fewer tokens than asked for, or no bins.
+ *   fewer tokens than asked for, or no bins, or ranked tokens are not equally many of each or not in
+ *   the vocabulary.
  * @see {@link https://github.com/callummcdougall/sae_vis | sae_vis}, which shows the same tables and
  *   histogram, of logits as TransformerLens' loading gives them.
  *
@@ -133,10 +142,11 @@ export async function readUnembedding(folder: string): Promise<Unembedding> {
 export function logitLens(
   directions: Float32Array,
   unembedding: Unembedding,
-  { nTop = 10, nBins = 50, isCentred = false }: {
+  { nTop = 10, nBins = 50, isCentred = false, ranked = [] }: {
     readonly nTop?: number;
     readonly nBins?: number;
     readonly isCentred?: boolean;
+    readonly ranked?: ArrayLike<number>;
   } = {},
 ): LogitLens {
   const { vocabulary: V } = unembedding;
@@ -150,14 +160,17 @@ export function logitLens(
   const side = () => ({ ids: new Uint32Array(K * nTop), logits: new Float32Array(K * nTop) });
   const [promoted, suppressed] = [side(), side()];
   const means = new Float64Array(K);
+  const ids = rankedIds(ranked, K, V);
+  const ranks = new Uint32Array(ids.length);
   const counts = new Uint32Array(K * nBins);
   forEachLogits(directions, unembedding, (k, logits) => {
+    rankAmong(ranks, ids, k, K, logits);
     means[k] = logits.reduce((sum, logit) => sum + logit, 0) / V;
     const shift = isCentred ? means[k] : 0;
-    for (const [{ ids, logits: values }, sign] of [[promoted, 1], [suppressed, -1]] as const) {
-      const top = ids.subarray(k * nTop, (k + 1) * nTop);
+    for (const [side, sign] of [[promoted, 1], [suppressed, -1]] as const) {
+      const top = side.ids.subarray(k * nTop, (k + 1) * nTop);
       selectTop(top, logits, sign);
-      top.forEach((id, n) => values[k * nTop + n] = logits[id] - shift);
+      top.forEach((id, n) => side.logits[k * nTop + n] = logits[id] - shift);
     }
     const [low, high] = [logits[suppressed.ids[k * nTop]], logits[promoted.ids[k * nTop]]];
     const perLogit = high > low ? nBins / (high - low) : 0;
@@ -165,45 +178,12 @@ export function logitLens(
       counts[k * nBins + Math.min(nBins - 1, Math.floor((logits[v] - low) * perLogit))]++;
     }
   });
-  return { promoted, suppressed, means, counts };
+  return { promoted, suppressed, means, counts, ranks };
 }
 
-/**
- * The rank of some tokens among all tokens, by the logits of a direction.
- *
- * rank_km = #{v : logit_kv > logit_kt} + #{v < t : logit_kv = logit_kt}, t = token_km
- *
- * Ranks are in the order of {@linkcode logitLens}, and 0 is the token promoted most. With the same
- * tokens at every checkpoint, they are the lines of a bump chart through training.
- *
- * Cost: as {@linkcode logitLens}, and V comparisons a token.
- *
- * @param tokens Token ids, equally many of each direction: `[K, M]`.
- * @param directions Finite: `[K, D]`.
- * @param unembedding The model's.
- * @returns Ranks below V: `[K, M]`.
- * @throws {RangeError} If the directions are not of the model's width or not finite, or the tokens
- *   not equally many of each, or not in the vocabulary.
- *
- * @example The middle of three tokens
- * ```ts
- * import assert from "node:assert/strict";
- *
- * const weights = new Float32Array([1, 0, 0, 1, 2, -1]);
- * const direction = new Float32Array([1, 3]);
- *
- * assert.deepEqual([...ranksOf([0, 1], direction, { vocabulary: 3, width: 2, weights })], [1, 0]);
- * ```
- */
-export function ranksOf(
-  tokens: ArrayLike<number>,
-  directions: Float32Array,
-  unembedding: Unembedding,
-): Uint32Array {
-  const { vocabulary: V } = unembedding;
-  const K = countDirections(directions, unembedding);
-  const M = K === 0 ? 0 : tokens.length / K;
-  if (!Number.isInteger(M) || M * K !== tokens.length) {
+// Ids [K, M] of tokens to be ranked, as they are.
+function rankedIds(tokens: ArrayLike<number>, K: number, V: number): Uint32Array {
+  if (!Number.isInteger(K === 0 ? 0 : tokens.length / K) || (K === 0 && tokens.length > 0)) {
     const expected = `expected as many of each, got ${tokens.length} tokens`;
     throw new RangeError(`Cannot rank tokens of ${K} directions: ${expected}`);
   }
@@ -212,17 +192,25 @@ export function ranksOf(
   if (wrong !== -1) {
     throw new RangeError(`Cannot rank a token: expected an id below ${V}, got ${tokens[wrong]}`);
   }
-  const ranks = new Uint32Array(ids.length);
-  forEachLogits(directions, unembedding, (k, logits) => {
-    for (let e = k * M; e < (k + 1) * M; e++) {
-      const id = ids[e], logit = logits[id];
-      let rank = 0;
-      for (let v = 0; v < id; v++) if (logits[v] >= logit) rank++;
-      for (let v = id + 1; v < V; v++) if (logits[v] > logit) rank++;
-      ranks[e] = rank;
-    }
-  });
-  return ranks;
+  return ids;
+}
+
+// Writes the ranks of the tokens of direction k, of K, among all logits.
+function rankAmong(
+  ranks: Uint32Array,
+  ids: Uint32Array,
+  k: number,
+  K: number,
+  logits: Float32Array,
+): void {
+  const M = ids.length / K;
+  for (let e = k * M; e < (k + 1) * M; e++) {
+    const id = ids[e], logit = logits[id];
+    let rank = 0;
+    for (let v = 0; v < id; v++) if (logits[v] >= logit) rank++;
+    for (let v = id + 1; v < logits.length; v++) if (logits[v] > logit) rank++;
+    ranks[e] = rank;
+  }
 }
 
 function countDirections(directions: Float32Array, { width }: Unembedding): number {

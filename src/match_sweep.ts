@@ -121,7 +121,8 @@ export async function matchSweep(
   try {
     for (const checkpoint of wanted) {
       const { wasThere, ...of } = await matchedOf(checkpoint, job);
-      options.onDone?.(gatherer.add(checkpoint, of), wasThere);
+      const summary = gatherer.add(checkpoint, of);
+      options.onDone?.(summary, wasThere);
     }
     if (sweep.ceiling && steps === undefined) {
       ceiling = (await matchedOf(sweep.ceiling, job)).matched;

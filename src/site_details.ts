@@ -14,8 +14,8 @@ import {
   featureDetail,
   type ReadableTokens,
   type ShownFeature,
+  type SiteLens,
   siteLens,
-  siteRanks,
 } from "./feature_details.ts";
 import { addStats, addStrongest, labels, noTokens, zeroStats } from "./feature_stats.ts";
 import { openFile } from "./files.ts";
@@ -87,6 +87,31 @@ export async function detailsOf(
   return { features, ...(label && { label }) };
 }
 
+// Activations of some features of a checkpoint, by feature; its statistics are added where missing.
+async function firingAt(
+  job: DetailsJob,
+  checkpoint: Checkpoint,
+  features: readonly number[],
+  stats: Map<string, CheckpointStats>,
+  see: (rows: Sparse, own: Sparse, first: number) => void = () => {},
+) {
+  const sae = await readSae(checkpoint.sae.path);
+  const isFirst = !stats.has(checkpoint.name);
+  const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
+  const file = await openFile(activationsPath(job.out, checkpoint));
+  const parts: Sparse[] = [];
+  let first = 0;
+  for await (const rows of (await openActivations(file)).rows.parts()) {
+    if (isFirst) addStats(rows, sums);
+    const own = chosenColumns(rows, features);
+    see(rows, own, first);
+    parts.push(own);
+    first += rows.nRows;
+  }
+  if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
+  return { sae, sums, firing: transpose(concatenate(parts, features.length)) };
+}
+
 // What is shown of some features, as their activations at the reference decide.
 async function atReference(
   job: DetailsJob,
@@ -94,54 +119,32 @@ async function atReference(
   chosen: readonly number[],
   stats: Map<string, CheckpointStats>,
 ) {
-  const { ids, textOf } = job.tokens;
-  const sae = await readSae(checkpoint.sae.path);
+  const { summary: { nFeatures }, tokens: { ids, textOf } } = job;
   const isFirst = !stats.has(checkpoint.name);
-  const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
-  const strongest = noTokens(isFirst ? sae.dSae : 0);
-  const together = neverTogether(chosen.length, sae.dSae);
-  const parts: Sparse[] = [];
-  let first = 0;
-  for await (const rows of await partsOf(job, checkpoint)) {
-    if (isFirst) {
-      addStats(rows, sums);
-      addStrongest(rows, ids.subarray(first, first + rows.nRows), strongest);
-    }
-    const own = chosenColumns(rows, chosen);
-    addTogether(own, rows, together);
-    parts.push(own);
-    first += rows.nRows;
-  }
-  if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
-  const firing = transpose(concatenate(parts, chosen.length));
+  const strongest = noTokens(isFirst ? nFeatures : 0);
+  const together = neverTogether(chosen.length, nFeatures);
+  const { sae, sums, firing } = await firingAt(
+    job,
+    checkpoint,
+    chosen,
+    stats,
+    (rows, own, first) => {
+      if (isFirst) addStrongest(rows, ids.subarray(first, first + rows.nRows), strongest);
+      addTogether(own, rows, together);
+    },
+  );
   const shown = chosen.map((feature, k): ShownFeature => ({
     feature,
     ...chooseText(feature, firingOf(firing, k), job.tokens),
     correlated: correlatedWith(feature, k, together, { stats: sums, nTokens: ids.length }),
     neurons: alignedNeurons(directionsOf(sae, [feature])),
   }));
-  const lens = writesToResidual(job)
-    ? siteLens(
-      directionsOf(sae, chosen),
-      await readUnembedding(checkpoint.model.path),
-      textOf,
-    )
-    : { logits: chosen.map(() => null), top: chosen.map(() => []) };
+  const lens = await lensOf(job, checkpoint, directionsOf(sae, chosen), chosen.length);
   const at = chosen.map((feature, k) =>
-    featureAt(
-      feature,
-      firingOf(firing, k),
-      shown[k],
-      lens.logits[k],
-      lens.top[k].map((_, r) => r + 1),
-    )
+    featureAt(feature, firingOf(firing, k), shown[k], lens.logits[k], lens.ranks[k])
   );
-  return {
-    shown,
-    ranked: lens.top,
-    at,
-    label: isFirst ? labels(strongest, textOf) : undefined,
-  };
+  const label = isFirst ? labels(strongest, textOf) : undefined;
+  return { shown, ranked: lens.top, at, label };
 }
 
 // What the matches of some features do at another checkpoint.
@@ -153,22 +156,12 @@ async function atCheckpoint(
   ranked: readonly (readonly number[])[],
   stats: Map<string, CheckpointStats>,
 ): Promise<FeatureAt[]> {
-  const sae = await readSae(checkpoint.sae.path);
-  const isFirst = !stats.has(checkpoint.name);
-  const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
   const targets = [...new Set(matches.filter((j) => j >= 0))].sort((a, b) => a - b);
-  const parts: Sparse[] = [];
-  for await (const rows of await partsOf(job, checkpoint)) {
-    if (isFirst) addStats(rows, sums);
-    parts.push(chosenColumns(rows, targets));
-  }
-  if (isFirst) stats.set(checkpoint.name, { stats: sums, norms: lengths(sae) });
-  const firing = transpose(concatenate(parts, targets.length));
+  const { sae, firing } = await firingAt(job, checkpoint, targets, stats);
   const matched = [...matches.keys()].filter((k) => matches[k] >= 0);
-  const { logits, ranks } = await logitsOf(job, checkpoint, {
-    directions: directionsOf(sae, matched.map((k) => matches[k])),
-    ranked: matched.map((k) => ranked[k]),
-  });
+  const directions = directionsOf(sae, matched.map((k) => matches[k]));
+  const wanted = matched.map((k) => ranked[k]);
+  const { logits, ranks } = await lensOf(job, checkpoint, directions, matched.length, wanted);
   return matches.map((match, k): FeatureAt => {
     const place = matched.indexOf(k);
     if (place < 0) return noFeature(ranked[k].length);
@@ -177,21 +170,21 @@ async function atCheckpoint(
   });
 }
 
-// A head's values before the output matrix are no directions of the residual stream.
-function writesToResidual({ summary }: DetailsJob): boolean {
-  return !summary.hook.endsWith("hook_z");
-}
-
-async function logitsOf(job: DetailsJob, { model }: Checkpoint, { directions, ranked }: {
-  readonly directions: Float32Array;
-  readonly ranked: readonly (readonly number[])[];
-}) {
-  if (!writesToResidual(job)) {
-    return { logits: ranked.map(() => null), ranks: ranked.map(() => []) };
+// The logit lens of some directions. A head's values before the output matrix are no directions of
+// the residual stream, and have none.
+async function lensOf(
+  { summary, tokens }: DetailsJob,
+  { model }: Checkpoint,
+  directions: Float32Array,
+  nDirections: number,
+  ranked?: readonly (readonly number[])[],
+): Promise<Omit<SiteLens, "logits"> & { readonly logits: readonly FeatureAt["logits"][] }> {
+  if (summary.hook.endsWith("hook_z")) {
+    const none = Array.from({ length: nDirections }, () => []);
+    return { logits: none.map(() => null), top: none, ranks: none };
   }
   const unembedding = await readUnembedding(model.path);
-  const { logits } = siteLens(directions, unembedding, job.tokens.textOf);
-  return { logits, ranks: siteRanks(ranked, directions, unembedding) };
+  return siteLens(directions, unembedding, tokens.textOf, ranked ? { ranked } : {});
 }
 
 function featureAt(
@@ -245,12 +238,9 @@ function directionsOf({ decoder, dIn }: Directions, features: readonly number[])
 
 // Of the decoder's rows as they were trained: folding divides them by these lengths.
 function lengths({ decoder, dIn, dSae, encoderScale }: Directions): Float32Array {
-  return Float32Array.from(
-    { length: dSae },
-    (_, f) => encoderScale[f] * Math.hypot(...decoder.subarray(f * dIn, (f + 1) * dIn)),
-  );
-}
-
-async function partsOf({ out }: DetailsJob, checkpoint: Checkpoint) {
-  return (await openActivations(await openFile(activationsPath(out, checkpoint)))).rows.parts();
+  return Float32Array.from({ length: dSae }, (_, f) => {
+    let squares = 0;
+    for (let e = f * dIn; e < (f + 1) * dIn; e++) squares += decoder[e] * decoder[e];
+    return encoderScale[f] * Math.sqrt(squares);
+  });
 }

@@ -9,7 +9,6 @@ import {
   type FeatureAt,
   featureDetail,
   siteLens,
-  siteRanks,
 } from "../src/feature_details.ts";
 import { featurePaths } from "../src/paths.ts";
 import { randomFrom } from "../src/random.ts";
@@ -32,7 +31,9 @@ Deno.test("the lens of a direction ranks its own tokens from 1 on, and counts al
 
   const { logits, top } = siteLens(directions, unembedding, (id) => `t${id}`, { nRanked: 4 });
 
-  assert.deepEqual(siteRanks(top, directions, unembedding), Array(J).fill([1, 2, 3, 4]));
+  const again = siteLens(directions, unembedding, String, { ranked: top.map((ids) => [...ids]) });
+  assert.deepEqual(again.ranks, Array(J).fill([1, 2, 3, 4]));
+  assert.deepEqual(again.ranks, siteLens(directions, unembedding, String, { nRanked: 4 }).ranks);
   logits.forEach(({ promoted, suppressed, histogram: { edges, counts } }, j) => {
     const dots = Array.from({ length: vocabulary }, (_, v) => {
       const at = (d: number) => directions[j * width + d] * unembedding.weights[v * width + d];

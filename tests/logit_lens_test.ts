@@ -1,7 +1,7 @@
 // What a direction does to the logits: against PyTorch, the definition, and laws.
 
 import assert from "node:assert/strict";
-import { logitLens, ranksOf, readUnembedding, type Unembedding } from "../src/logit_lens.ts";
+import { logitLens, readUnembedding, type Unembedding } from "../src/logit_lens.ts";
 import { randomFrom } from "../src/random.ts";
 import { encodeSafetensors, type Tensor } from "../src/safetensors.ts";
 
@@ -11,6 +11,10 @@ type Expected =
   & Readonly<Record<"promoted" | "suppressed", Side>>
   & Readonly<Record<"directions" | "counts" | "tokens" | "ranks", Rows>>
   & { readonly means: readonly number[] };
+
+// The ranks alone.
+const ranksOf = (ranked: ArrayLike<number>, directions: Float32Array, unembedding: Unembedding) =>
+  logitLens(directions, unembedding, { nTop: 1, nBins: 1, ranked }).ranks;
 
 const expected: Readonly<Record<string, Expected>> = JSON.parse(
   await Deno.readTextFile("fixtures/logit_lens/expected.json"),
@@ -44,7 +48,7 @@ for (const [folder, golden] of Object.entries(expected)) {
     assert.deepEqual([centred.means, centred.counts], [plain.means, plain.counts]);
   });
 
-  Deno.test(`ranksOf() of ${folder} is what PyTorch sorts`, async () => {
+  Deno.test(`logitLens() of ${folder} ranks as PyTorch sorts`, async () => {
     const ranks = ranksOf(golden.tokens.flat(), directions, await read());
     assert.deepEqual([...ranks], golden.ranks.flat());
   });
@@ -85,7 +89,7 @@ function lensOf(directions: Float32Array, k: number, unembedding: Unembedding) {
   };
 }
 
-Deno.test("logitLens() and ranksOf() are their definition on 120 random inputs", () => {
+Deno.test("logitLens() and its ranks are their definition on 120 random inputs", () => {
   for (let seed = 0; seed < 120; seed++) {
     const { directions, unembedding, nTop, nBins } = randomCase(seed);
     const K = directions.length / unembedding.width;
@@ -145,7 +149,7 @@ Deno.test("logitLens() of a direction turned round swaps its sides, doubled doub
   assert.deepEqual(doubled.counts, counts);
 });
 
-Deno.test("ranksOf() of the promoted tokens counts from 0", async () => {
+Deno.test("logitLens() ranks the promoted tokens from 0 on", async () => {
   const unembedding = await tiny();
   const { promoted } = logitLens(eight, unembedding, { nTop: 5 });
   const ranks = ranksOf(promoted.ids, eight, unembedding);

@@ -6,7 +6,7 @@ import { openTable } from "../src/arrow.ts";
 import { exportNeuronpedia } from "../src/export_neuronpedia.ts";
 import { extractSweep } from "../src/extract_sweep.ts";
 import { listNames, openFile } from "../src/files.ts";
-import { logitLens, ranksOf, readUnembedding } from "../src/logit_lens.ts";
+import { logitLens, readUnembedding } from "../src/logit_lens.ts";
 import { matchSweep, type MatchSweepOptions } from "../src/match_sweep.ts";
 import { readSummary } from "../src/read_summary.ts";
 import { readEntries, readFloats } from "../src/safetensors.ts";
@@ -246,7 +246,10 @@ Deno.test("logits and ranks are the lens of the match's direction at its checkpo
       }
       assert.deepEqual(logits[c]!.histogram.counts, [...lens.counts]);
       if (c === steps.length - 1) ranked = [...lens.promoted.ids.subarray(0, 8)];
-      const expected = Array.from(ranksOf(ranked, direction, unembedding), (rank) => rank + 1);
+      const expected = Array.from(
+        logitLens(direction, unembedding, { ranked }).ranks,
+        (rank) => rank + 1,
+      );
       assert.deepEqual(ranks.ranks[c], expected, `ranks at ${step}`);
     }
     assert.deepEqual(ranks.tokens, ranked.map((id) => texts[id]));
