@@ -15,21 +15,15 @@ import {
   sourceSide,
   targetSide,
 } from "./blocks.ts";
+import { askAll, type Crew, endCrew, shared, startCrew } from "./crew.ts";
 import { type Comparison, joinMatches } from "./dots.ts";
 import type { Match } from "./match.ts";
-import { blocksAtOnce, type MatchPlan, planMatch } from "./match_plan.ts";
-import { doShare, newTurns, type ShareTask } from "./match_share.ts";
+import { type MatchPlan, planMatch } from "./match_plan.ts";
+import { newTurns } from "./match_share.ts";
 import type { Metric } from "./measures.ts";
-import {
-  type Allocate,
-  type Arena,
-  arena,
-  hasSharedMemory,
-  ownMemory,
-  sharedMemory,
-} from "./memory.ts";
+import { type Allocate, type Arena, arena, hasSharedMemory } from "./memory.ts";
 import { type ColumnSums, type Sparse, zeroSums } from "./sparse.ts";
-import { enlist, type Member, settled, startWorker } from "./workers.ts";
+import { settled, startWorker } from "./workers.ts";
 
 /** What can be changed about a {@linkcode Matcher}. */
 export interface MatcherOptions {
@@ -138,51 +132,13 @@ export function createMatcher(
       return match;
     },
     close() {
-      for (const crew of crews.values()) end(crew, new Error("the matcher is closed"));
+      for (const crew of crews.values()) endCrew(crew, new Error("the matcher is closed"));
     },
   };
 }
 
 /** Multiply-adds that are done before other threads have started. */
 const smallMatch = 5e7;
-
-/** Threads, and the memory of the blocks that they work on. */
-interface Crew {
-  readonly members: readonly Member<ShareTask>[];
-  readonly slots: readonly Arena[];
-  /** Not 0 where no thread should wait for another any more. */
-  readonly stopped: Int32Array;
-}
-
-function startCrew(nThreads: number, start: () => Worker): Crew {
-  const isAlone = nThreads === 1;
-  return {
-    members: isAlone
-      ? [thisThread()]
-      : Array.from({ length: nThreads }, () => enlist<ShareTask>(start(), "match")),
-    slots: Array.from({ length: isAlone ? 1 : blocksAtOnce }, () => arena(hasSharedMemory())),
-    stopped: shared().int32(1).fill(0),
-  };
-}
-
-function end({ members, stopped }: Crew, error: Error): void {
-  Atomics.store(stopped, 0, 1);
-  for (const member of members) member.end(error);
-}
-
-// Tells all members of a crew the same, and ends them if one fails: the others may wait for it.
-async function askAll(crew: Crew, task: ShareTask): Promise<Match[]> {
-  try {
-    return await Promise.all(crew.members.map((member) => member.ask(task))) as Match[];
-  } catch (error) {
-    end(crew, error as Error);
-    throw error;
-  }
-}
-
-function thisThread(): Member<ShareTask> {
-  return { nWaiting: 0, ask: (task) => Promise.resolve().then(() => doShare(task)), end: () => {} };
-}
 
 /** Reads the blocks of a pair, as often as it is asked. */
 interface BlockReader {
@@ -305,8 +261,4 @@ async function matchByRows(
   return joinMatches(
     await askAll(crew, { act: "match", blocks, comparison: reader.comparison, turns }),
   );
-}
-
-function shared(): Allocate {
-  return hasSharedMemory() ? sharedMemory : ownMemory;
 }

@@ -49,6 +49,7 @@ const order = [
   "match_plan.ts",
   "match_share.ts",
   "match_worker.ts",
+  "crew.ts",
   "matcher.ts",
   "dense_backend.ts",
   "match_dense.ts",
