@@ -1,5 +1,5 @@
 import { randomFrom } from "../src/random.ts";
-import type { Sparse } from "../src/sparse.ts";
+import { sliceRows, type Sparse, sparsify } from "../src/sparse.ts";
 
 /** Dense activations, of which about `density` are nonzero, and a quarter of these negative. */
 export function randomDense(length: number, density: number, seed: number): Float32Array {
@@ -92,4 +92,18 @@ function total(of: readonly number[]): number {
 
 function dot(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, x, n) => sum + x * b[n], 0);
+}
+
+/** Activations as SAEs have them, never negative, in parts as they come from a file. */
+export function drawInParts(seed: number) {
+  const random = randomFrom(seed);
+  const [nTokens, nFeatures] = [10 + Math.floor(40 * random()), 2 + Math.floor(10 * random())];
+  const rows = sparsify(randomDense(nTokens * nFeatures, 0.4, seed).map(Math.abs), nFeatures);
+  const cut = Math.floor(nTokens * random());
+  return {
+    random,
+    rows,
+    parts: [sliceRows(rows, 0, cut), sliceRows(rows, cut, nTokens)],
+    features: turned(toRows(rows), nFeatures),
+  };
 }

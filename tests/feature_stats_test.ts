@@ -2,24 +2,16 @@
 
 import assert from "node:assert/strict";
 import { addStats, addStrongest, labels, noTokens, zeroStats } from "../src/feature_stats.ts";
-import { randomFrom } from "../src/random.ts";
-import { sliceRows, sparsify } from "../src/sparse.ts";
-import { randomDense, toRows, turned } from "./_naive.ts";
+import { sparsify } from "../src/sparse.ts";
+import { drawInParts } from "./_naive.ts";
 
 const nSeeds = 100;
 
-/** Activations as SAEs have them, never negative, in parts as they come from a file. */
+/** Activations in parts, and the ids of their tokens. */
 function draw(seed: number) {
-  const random = randomFrom(seed);
-  const [nTokens, nFeatures] = [10 + Math.floor(40 * random()), 2 + Math.floor(10 * random())];
-  const rows = sparsify(randomDense(nTokens * nFeatures, 0.4, seed).map(Math.abs), nFeatures);
-  const cut = Math.floor(nTokens * random());
-  return {
-    rows,
-    parts: [sliceRows(rows, 0, cut), sliceRows(rows, cut, nTokens)],
-    features: turned(toRows(rows), nFeatures),
-    ids: Uint32Array.from({ length: nTokens }, () => Math.floor(6 * random())),
-  };
+  const { random, ...drawn } = drawInParts(seed);
+  const ids = Uint32Array.from({ length: drawn.rows.nRows }, () => Math.floor(6 * random()));
+  return { ...drawn, ids };
 }
 
 /** The tokens on which a feature fires, and its activations there. */

@@ -11,27 +11,14 @@ import {
   neverTogether,
 } from "../src/firing.ts";
 import { randomFrom } from "../src/random.ts";
-import { sliceRows, sparsify, transpose } from "../src/sparse.ts";
-import { cosineOf, iouOf, pearsonOf, randomDense, toRows, turned } from "./_naive.ts";
+import { sparsify, transpose } from "../src/sparse.ts";
+import { cosineOf, drawInParts, iouOf, pearsonOf, toRows } from "./_naive.ts";
 
 const nSeeds = 100;
 
-/** Activations as SAEs have them, never negative, in parts as they come from a file. */
-function draw(seed: number) {
-  const random = randomFrom(seed);
-  const [nTokens, nFeatures] = [10 + Math.floor(40 * random()), 2 + Math.floor(10 * random())];
-  const rows = sparsify(randomDense(nTokens * nFeatures, 0.4, seed).map(Math.abs), nFeatures);
-  const cut = Math.floor(nTokens * random());
-  return {
-    rows,
-    parts: [sliceRows(rows, 0, cut), sliceRows(rows, cut, nTokens)],
-    features: turned(toRows(rows), nFeatures),
-  };
-}
-
 Deno.test("chosen columns are the columns, and their transpose is when each fires", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
-    const { rows, features } = draw(seed);
+    const { rows, features } = drawInParts(seed);
     const chosen = [...features.keys()].filter((f) => (f + seed) % 2 === 0);
     assert.deepEqual(
       toRows(transpose(chosenColumns(rows, chosen))),
@@ -44,7 +31,7 @@ Deno.test("chosen columns are the columns, and their transpose is when each fire
 Deno.test("features that fire together come by cosine, with the measures' definitions", () => {
   let nFound = 0;
   for (let seed = 0; seed < nSeeds; seed++) {
-    const { rows, parts, features } = draw(seed);
+    const { rows, parts, features } = drawInParts(seed);
     const nTokens = rows.nRows;
     const chosen = [...features.keys()].filter((f) => (f + seed) % 2 === 0);
     const [stats, together] = [
@@ -102,7 +89,7 @@ Deno.test("densities count every activation once, in the bin whose edges hold it
 
 Deno.test("a feature with a copy has it first, of cosine, correlation and overlap 1", () => {
   for (let seed = 0; seed < nSeeds; seed++) {
-    const { rows, features } = draw(seed);
+    const { rows, features } = drawInParts(seed);
     const doubled = toRows(rows).flatMap((row) => [...row, 2 * row[0]]); // the copy is the last
     const F = features.length + 1;
     const all = sparsify(Float32Array.from(doubled), F);

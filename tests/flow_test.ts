@@ -18,21 +18,13 @@ import { countMatched, type Summary } from "../src/summary.ts";
 import { readSweep, type Sweep } from "../src/sweep.ts";
 import { readTokens } from "../src/tokens.ts";
 import { writeReport } from "../src/write_report.ts";
+import { inTempDir } from "./_files.ts";
 
 const goldens = new URL("../fixtures/goldens/", import.meta.url).pathname;
 const golden = JSON.parse(Deno.readTextFileSync(`${goldens}manifest.json`)).end_to_end;
 const steps: number[] = golden.config.ckpts.map(([index]: [number]) => index);
 const reference = golden.checkpoints_final_first[0];
 const options: ExtractSweepOptions = { totalTokens: golden.config.total };
-
-async function inTempDir(act: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await act(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 async function sweepIn(folder: string, tokens = "dataset.parquet"): Promise<Sweep> {
   const path = `${folder}/sweep.json`;

@@ -17,21 +17,13 @@ import { readSae } from "../src/sae.ts";
 import { createEncoder } from "../src/session.ts";
 import { writeReorderedSae } from "../src/write_reordered.ts";
 import { type RawTensor, readTensors } from "../src/write_safetensors.ts";
+import { inTempDir } from "./_files.ts";
 
 const goldens = new URL("../fixtures/goldens/", import.meta.url).pathname;
 const manifest = JSON.parse(Deno.readTextFileSync(`${goldens}manifest.json`));
 const origin = { format: 1, fingerprint: "x", step: 1, reference: 2, metric: "cosine" } as const;
 const names: string[] = Object.keys(manifest.saes);
 const F = 32;
-
-async function inTempDir(act: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await act(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function floatsTensor(name: string, shape: number[], values: ArrayLike<number>): RawTensor {
   const bytes = new Uint8Array(Float32Array.from(values).buffer);

@@ -7,20 +7,12 @@ import { matchSweep } from "../src/match_sweep.ts";
 import { readEntries, readFloats } from "../src/safetensors.ts";
 import { readSweep } from "../src/sweep.ts";
 import { writeReordered, writeReorderedSae } from "../src/write_reordered.ts";
+import { inTempDir } from "./_files.ts";
 
 const goldens = new URL("../fixtures/goldens/", import.meta.url).pathname;
 const manifest = JSON.parse(Deno.readTextFileSync(`${goldens}manifest.json`));
 const origin = { format: 1, fingerprint: "x", step: 1, reference: 2, metric: "cosine" } as const;
 const F = 32;
-
-async function inTempDir(act: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await act(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 for (const name of Object.keys(manifest.saes)) {
   Deno.test(`SAE ${name} in its own order has its own files, and says so in cfg.json`, async () => {

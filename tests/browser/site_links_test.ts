@@ -1,25 +1,9 @@
 // Figures of the overview as ways into the site: what a mark counts is what the table then lists.
 
 import assert from "node:assert/strict";
-import { readPlotly } from "../../src/plotly.ts";
-import {
-  appearingCountsFigure,
-  appearingFigure,
-  birthsDeathsFigure,
-  distanceMatrixFigure,
-  type Figure,
-  matchedFractionFigure,
-  similarityHistogramFigure,
-} from "../../src/figures.ts";
-import { framesOf } from "../../src/frames.ts";
-import { html, page as pageOf, scriptJson } from "../../src/html.ts";
 import type { Page } from "../../src/browser.ts";
-import { siteViews } from "../../src/site_markup.ts";
 import { shard, siteTable } from "../../src/site_shards.ts";
-import boot from "../../src/boot.js" with { type: "text" };
-import links from "../../src/site_links.js" with { type: "text" };
-import reportStyle from "../../src/report.css" with { type: "text" };
-import siteStyle from "../../src/site.css" with { type: "text" };
+import { writeReport } from "../../src/write_report.ts";
 import {
   addressOf,
   assertQuiet,
@@ -30,69 +14,22 @@ import {
   tiny,
   until,
 } from "./_pages.ts";
-import { goTo, hashOf, scripts, shown } from "./_site_pages.ts";
+import { goTo, hashOf, shown } from "./_site_pages.ts";
 
 testThatSomethingRan();
 
 let written: Promise<string> | undefined;
 
-/** Writes a page of some figures of fixtures/tiny and of the views, and its table. */
+/** Writes the report of fixtures/tiny with its views, and the table of its features. */
 async function writePage(): Promise<string> {
   const { summary } = await tiny();
-  const steps = summary.checkpoints.map(({ step }) => step);
-  const figures: readonly Figure[] = [
-    distanceMatrixFigure(summary),
-    similarityHistogramFigure(summary),
-    matchedFractionFigure(summary),
-    appearingCountsFigure(summary),
-    appearingFigure(summary, 512, [3, 5, 8]),
-    birthsDeathsFigure(steps, framesOf(summary)!.events),
-  ];
-  const text = await pageOf({
-    title: "Figures",
-    generator: "by hand",
-    body: html`
-      ${siteViews()}
-      <main>
-        <fieldset id="step-scale"><input type="radio" name="scale" value="symlog" checked></fieldset>
-        ${figures.map(({ id, caption, data, layout, scales }) =>
-          html`
-            <figure data-figure="${id}">
-              <figcaption>${caption}</figcaption>
-              <div class="plot" id="${id}"></div>
-              <script type="application/json">${scriptJson({ data, layout, scales })}</script>
-            </figure>
-          `
-        )}
-      </main>
-      <div id="plotly.js-style-global" class="no-inline-styles" hidden></div>
-      <div id="9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53" hidden></div>
-    `,
-    style: `${reportStyle}\n${siteStyle}`,
-    // Before what draws the figures, so that a feature does not wait for them.
-    scripts: [...scripts, links, await readPlotly(), boot],
-    loadsScripts: true,
-    styleAttributes: [
-      "",
-      [
-        "optimizeSpeed",
-        "-moz-crisp-edges",
-        "-o-crisp-edges",
-        "-webkit-optimize-contrast",
-        "optimize-contrast",
-        "crisp-edges",
-        "pixelated",
-      ].map((value) => `image-rendering: ${value}; `).join(""),
-    ],
-  });
   const folder = await temporaryFolder();
-  await Deno.mkdir(`${folder}/data`);
-  await Deno.writeTextFile(`${folder}/index.html`, text);
   const label = Array.from({ length: summary.nFeatures }, (_, f) => `feature ${f}`);
   const { nTokens } = summary.checkpoints[0].quality;
   const table = siteTable(summary, { label, detailed: [], distance: 0.5, nTokens });
-  await Deno.writeTextFile(`${folder}/data/table.js`, shard("table", table));
-  return `${folder}/index.html`;
+  await Deno.mkdir(`${folder}/report/data`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/report/data/table.js`, shard("table", table));
+  return await writeReport(summary, folder, { hasSite: true, appearingAt: 512 });
 }
 
 async function openFigures(page: Page): Promise<void> {
