@@ -1,5 +1,5 @@
-// Draws the figures of a report, and lays them out anew when the reader picks another scale of
-// training steps. Runs in the browser, after plotly.js.
+// Draws the figures of a report, one after another, and lays them out anew when the reader picks another
+// scale of training steps. Runs in the browser, after plotly.js.
 
 const config = {
   displaylogo: false,
@@ -9,38 +9,59 @@ const config = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
-const figures = Array.from(document.querySelectorAll("figure[data-figure]"), (element) => ({
+const waiting = Array.from(document.querySelectorAll("figure[data-figure]"), (element) => ({
   plot: element.querySelector(".plot"),
   ...JSON.parse(element.querySelector("script").textContent),
 }));
-
-function showScale(scale) {
-  for (const { plot, scales } of figures) {
-    const { traces, axis } = scales[scale];
-    const layout = Object.entries(axis).map(([key, value]) => [`xaxis.${key}`, value]);
-    Plotly.update(plot, traces, Object.fromEntries(layout));
-  }
-}
+const drawn = [];
 
 const choice = document.querySelector("#step-scale");
+const firstScale = choice.querySelector("input").value;
+let scale = firstScale;
+
+function layOut({ plot, scales }) {
+  const { traces, axis } = scales[scale];
+  const layout = Object.entries(axis).map(([key, value]) => [`xaxis.${key}`, value]);
+  Plotly.update(plot, traces, Object.fromEntries(layout));
+}
+
+function showScale(wanted) {
+  scale = wanted;
+  drawn.forEach(layOut);
+}
+
 choice.hidden = false;
 choice.addEventListener("change", ({ target }) => showScale(target.value));
 
 // A browser may restore the choice of an earlier visit, once the page is complete.
-function showChosen() {
+addEventListener("pageshow", () => {
   const chosen = choice.querySelector("input:checked").value;
-  if (isDrawn && chosen !== choice.querySelector("input").value) showScale(chosen);
-}
-addEventListener("pageshow", showChosen);
+  if (chosen !== scale) showScale(chosen);
+});
 
-let isDrawn = false;
-
-function drawAll() {
-  for (const { plot, data, layout } of figures) Plotly.newPlot(plot, data, layout, config);
-  isDrawn = true;
-  showChosen();
+function drawNext() {
+  const figure = waiting.shift();
+  Plotly.newPlot(figure.plot, figure.data, figure.layout, config);
+  drawn.push(figure);
+  if (scale !== firstScale) layOut(figure);
+  if (waiting.length > 0) return;
+  document.documentElement.dataset.figures = "drawn";
   document.dispatchEvent(new Event("figures-drawn"));
 }
+
+// The first is there at once; the reader need not wait for those farther down.
+function drawAll() {
+  if (waiting.length === 0) return; // all were drawn to be printed
+  drawNext();
+  setTimeout(drawAll);
+}
+
+// Places keep their height meanwhile, so that nothing moves when a figure comes.
+for (const { plot, layout } of waiting) plot.style.height = `${layout.height}px`;
+document.documentElement.dataset.figures = "waiting";
+addEventListener("beforeprint", () => {
+  while (waiting.length > 0) drawNext();
+});
 
 // A page that opens at its table or at a feature is there sooner if figures wait until they are seen.
 const isElsewhere = () => /^#\/feature/.test(globalThis.location?.hash ?? "");

@@ -45,6 +45,7 @@ export async function writePictures(
   const opened = await browser.newPage();
   try {
     await opened.goto(pathToFileURL(resolve(page)).href);
+    await opened.evaluate(allDrawn);
     const names = await figureNames(opened, page);
     await opened.evaluate(sameNumbers);
     const paths: string[] = [];
@@ -73,6 +74,12 @@ async function figureNames(page: Page, where: string): Promise<string[]> {
     got: got === undefined ? "no figure" : show(got),
   });
 }
+
+// A report draws its figures one after another.
+const allDrawn = `new Promise((done) => {
+  if (document.documentElement.dataset.figures !== "waiting") done();
+  else document.addEventListener("figures-drawn", () => done());
+})`;
 
 // plotly.js names parts of a picture by chance. From here on chance is the same in every run.
 const sameNumbers = `(() => {

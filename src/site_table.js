@@ -209,7 +209,7 @@
       }
       document.title = `Features – ${site.title}`;
       filter = fromParams(params);
-      showFilter();
+      if (pending === undefined) showFilter(); // else the reader is typing on
       const [before, was] = [
         document.querySelector("#site-nav [data-nav=features]"),
         location.hash,
@@ -235,16 +235,22 @@
   /* What the reader does. */
 
   let [pending, frame] = [];
-  const send = (options) => {
+  const settle = () => {
     clearTimeout(pending);
+    pending = undefined;
+  };
+  const send = (options) => {
+    settle();
     site.go(addressOf(readForm()), options);
   };
   form.addEventListener("input", ({ target }) => {
     if (target.type === "checkbox" || target.tagName === "SELECT") return send();
-    clearTimeout(pending);
+    settle();
     const from = location.hash;
     pending = setTimeout(() => {
-      if (location.hash === from) send({ replace: true }); // else the reader has gone on
+      settle();
+      if (location.hash === from) send({ replace: true });
+      else showFilter(); // the reader has gone on
     }, 120);
   });
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -110,8 +110,9 @@ Deno.test("reportPage() has a row for every checkpoint, with dashes for what is 
 Deno.test("the boot script draws every figure and lays it out anew on another scale", async () => {
   const text = await reportPage(byHand, options);
   const json = [...text.matchAll(/<script type="application\/json">([\s\S]*?)<\/script>/g)];
-  const figures = json.map(([, figure], plot) => ({
-    querySelector: (selector: string) => selector === ".plot" ? plot : { textContent: figure },
+  const plots = json.map((_, f) => ({ f, style: { height: "" } }));
+  const figures = json.map(([, figure], f) => ({
+    querySelector: (selector: string) => selector === ".plot" ? plots[f] : { textContent: figure },
   }));
   const calls: unknown[][] = [];
   let choose = (_: unknown) => {};
@@ -123,13 +124,25 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
   const document = {
     querySelectorAll: () => figures,
     querySelector: () => choice,
-    dispatchEvent: () => true,
+    documentElement: { dataset: {} as Record<string, string> },
+    dispatchEvent: ({ type }: Event) => events.push(type),
   };
+  const events: string[] = [];
   const Plotly = {
-    newPlot: (plot: number, data: unknown) => calls.push(["newPlot", plot, data]),
-    update: (...call: unknown[]) => calls.push(["update", ...call]),
+    newPlot: ({ f }: typeof plots[number], data: unknown) => calls.push(["newPlot", f, data]),
+    update: ({ f }: typeof plots[number], ...call: unknown[]) => calls.push(["update", f, ...call]),
   };
-  new Function("document", "Plotly", boot)(document, Plotly);
+  const turns: (() => void)[] = [];
+  const later = (turn: () => void) => turns.push(turn);
+  new Function("document", "Plotly", "setTimeout", boot)(document, Plotly, later);
+
+  assert.deepEqual(calls.map(([name, plot]) => [name, plot]), [["newPlot", 0]], "one at once");
+  assert.deepEqual([document.documentElement.dataset.figures, events], ["waiting", []]);
+  assert(plots.every(({ style: { height } }) => /^\d+px$/.test(height)), "places are kept");
+  while (turns.length > 0) turns.shift()!();
+  assert.deepEqual([document.documentElement.dataset.figures, events], ["drawn", [
+    "figures-drawn",
+  ]]);
 
   assert.equal(figures.length, 11);
   assert.deepEqual(

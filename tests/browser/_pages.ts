@@ -61,6 +61,12 @@ export function addressOf(path: string): string {
   return new URL(path, "file:///").href;
 }
 
+/** Opens a report, and waits until all of its figures are drawn. */
+export async function openDrawn(page: Page, address: string): Promise<void> {
+  await page.goto(address);
+  await until(page, "document.documentElement.dataset.figures === 'drawn'");
+}
+
 /** Waits until an expression holds in the page. */
 export async function until(page: Page, expression: string): Promise<void> {
   const holds = await page.evaluate<boolean>(`new Promise((done) => {

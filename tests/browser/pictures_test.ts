@@ -6,6 +6,7 @@ import { writeReport } from "../../src/write_report.ts";
 import {
   addressOf,
   drawnFigures,
+  openDrawn,
   pageTest,
   temporaryFolder,
   testThatSomethingRan,
@@ -27,7 +28,7 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), `${out}/a`, { format: "svg", browser });
-    await page.goto(addressOf(await report()));
+    await openDrawn(page, addressOf(await report()));
     const figures = await drawnFigures(page);
     assert(figures.length >= 8);
     assert.deepEqual(paths, figures.map(({ name }) => `${out}/a/${name}.svg`));
@@ -48,7 +49,7 @@ pageTest(
   async (page, browser) => {
     const out = await temporaryFolder();
     const paths = await writePictures(await report(), out, { format: "png", browser });
-    await page.goto(addressOf(await report()));
+    await openDrawn(page, addressOf(await report()));
     const figures = await drawnFigures(page);
     assert.deepEqual(paths, figures.map(({ name }) => `${out}/${name}.png`));
     await page.goto("about:blank"); // whose policy is none

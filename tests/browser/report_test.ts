@@ -9,6 +9,7 @@ import {
   assertQuiet,
   drawnFigures,
   leaveAndComeBack,
+  openDrawn,
   pageTest,
   temporaryFolder,
   testThatSomethingRan,
@@ -23,7 +24,7 @@ let written: Promise<string> | undefined;
 
 async function openReport(page: Page): Promise<void> {
   written ??= tiny().then(({ summary, out }) => writeReport(summary, out));
-  await page.goto(addressOf(await written));
+  await openDrawn(page, addressOf(await written));
 }
 
 pageTest("the report draws every figure, and complains of nothing", async (page) => {
@@ -83,6 +84,7 @@ pageTest("the report keeps the scale that the browser restores", async (page) =>
   await openReport(page);
   await page.click('#step-scale input[value="even"]');
   await leaveAndComeBack(page);
+  await until(page, "document.documentElement.dataset.figures === 'drawn'");
   const chosen = await page.evaluate("document.querySelector(':checked').value");
   const { ticks } = (await drawnFigures(page)).find(({ name }) => name === "matched-fraction")!;
   assert.deepEqual([chosen, ticks[2]], ["even", "4"]);
@@ -160,7 +162,7 @@ for (const [what, name] of Object.entries(hostile)) {
   pageTest(`the report shows a sweep named with ${what} as it is`, async (page) => {
     const folder = await temporaryFolder();
     const { summary } = await tiny();
-    await page.goto(addressOf(await writeReport({ ...summary, name, hook: name }, folder)));
+    await openDrawn(page, addressOf(await writeReport({ ...summary, name, hook: name }, folder)));
     // HTML has no NUL, and UTF-8 no half of a character.
     const expected = name.replaceAll("\0", "\ufffd").toWellFormed();
     assert.equal(await textOf(page, "h1"), expected);

@@ -149,6 +149,24 @@ pageTest("controls write the address, and going back undoes them", async (page) 
   await assertQuiet(page);
 });
 
+pageTest("what is typed before the table follows an earlier letter is kept", async (page) => {
+  await openSite(page, "#/features");
+  await page.evaluate(`{
+    location.hash = "#/features?q=t";
+    const field = document.querySelector("#filter-text");
+    field.value = "the";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }`);
+  await until(page, "location.hash === '#/features?q=the'");
+  await shown(page, "features");
+  assert.equal(await page.evaluate("document.querySelector('#filter-text').value"), "the");
+  await page.evaluate("history.back()");
+  await until(page, "location.hash === '#/features'");
+  await shown(page, "features");
+  assert.equal(await page.evaluate("document.querySelector('#filter-text').value"), "");
+  await assertQuiet(page);
+});
+
 pageTest("a figure filters the table by an event or a call", async (page) => {
   await openSite(page, "");
   await page.evaluate(`document.dispatchEvent(new CustomEvent("sae:filter", {
