@@ -96,8 +96,13 @@ export { denormalisation, encoderGraph, saeGraph } from "./src/encoder.ts";
 export {
   createEncoder,
   type Encoder,
+  type Feed,
+  type GraphPlan,
+  openGraph,
   openSession,
+  planGraph,
   planSession,
+  type Session,
   type SessionOptions,
   type SessionPlan,
 } from "./src/session.ts";
@@ -342,7 +347,8 @@ export {
 } from "./src/pictures.ts";
 export { readSummary } from "./src/read_summary.ts";
 export { chooseFeatures, type FeatureChoice } from "./src/choose_features.ts";
-export { writeSite, type WrittenSite } from "./src/write_site.ts";
+export { type SiteOptions, writeSite, type WrittenSite } from "./src/write_site.ts";
+export { lossEffects, type LossOptions, type Removal } from "./src/loss_effect.ts";
 export {
   type Maybe,
   type SiteContext,

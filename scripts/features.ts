@@ -24,6 +24,8 @@ const command = new Command("features")
   .option("--all", "all that fire", false)
   .option("--sample <n>", "how many are drawn", positive, 24)
   .option("--seed <n>", "seed of what is drawn", count, 0)
+  .option("--no-loss-effect", "do not run the model for the effect of features on the loss")
+  .option("--workers <n>", "threads of the model", positive, navigator.hardwareConcurrency)
   .option("--export <name>", "write the details for: neuronpedia", choice(["neuronpedia"]));
 
 await run(command, async ({ sweep: path, out, sample, export: target, ...options }) => {
@@ -35,6 +37,8 @@ await run(command, async ({ sweep: path, out, sample, export: target, ...options
     nSampled: sample,
     distance,
     keeps: target !== undefined,
+    hasLossEffect: options.lossEffect,
+    threads: options.workers,
   });
   say(`${site.detailed.length} of ${summary.nFeatures} features in detail, ${site.nBytes} bytes`);
   if (target !== undefined) {

@@ -25,6 +25,8 @@ export interface ShownFeature {
   readonly correlated: readonly Correlated[];
   /** Dimensions that its decoder direction uses most. */
   readonly neurons: SiteFeature["neurons"];
+  /** In every window, what is lost on the next token without it; where it was measured. */
+  readonly lossEffects?: readonly (readonly Maybe[])[];
 }
 
 /** What the match of a feature does at one checkpoint. */
@@ -169,7 +171,7 @@ export function siteLens(
  * @returns The data.
  */
 export function featureDetail(
-  { feature, centres, windows, correlated, neurons }: ShownFeature,
+  { feature, centres, windows, correlated, neurons, lossEffects }: ShownFeature,
   at: readonly FeatureAt[],
   { ids, contextSize, textOf, ranked, ego }: ReadableTokens & {
     readonly ranked: readonly number[];
@@ -183,6 +185,7 @@ export function featureDetail(
     centre: centres[w].token - start,
     tokens: Array.from({ length: end - start }, (_, n) => textOf(ids[start + n])),
     activations: at.map(({ contexts }) => contexts && [...contexts[w]]),
+    ...(lossEffects && { lossEffect: lossEffects[w] }),
   }));
   return {
     feature,

@@ -44,6 +44,7 @@ export interface NeoxConfig {
 export const neoxHead = {
   prefix: "gpt_neox.",
   gain: "final_layer_norm.weight",
+  shift: "final_layer_norm.bias",
   matrix: "embed_out.weight",
   embedding: "embed_in.weight",
 } as const;

@@ -7,7 +7,7 @@
 import { DataError, show } from "./errors.ts";
 import { type ByteSource, openFile, readJsonObject } from "./files.ts";
 import { neoxGraph, neoxHead, parseNeoxConfig } from "./gpt_neox.ts";
-import type { Hook } from "./hooks.ts";
+import { type Hook, parseHook } from "./hooks.ts";
 import type { Builder, Value } from "./onnx.ts";
 import { getEntry, type TensorEntry } from "./safetensors.ts";
 import { readWeights, type Weights } from "./weights.ts";
@@ -24,7 +24,7 @@ export interface HookOptions {
   readonly hasHalf?: boolean;
 }
 
-/** Where the weights between the last residual and the logits lie. */
+/** What is between the last residual and the logits. */
 export interface Head {
   /** The weight of the final norm: `[D]`. */
   readonly gain: TensorEntry;
@@ -32,6 +32,8 @@ export interface Head {
   readonly isCentring: boolean;
   /** One row a token: `[V, D]`. */
   readonly matrix: TensorEntry;
+  /** Adds the final norm and the output matrix: residuals `[N, D]` to logits `[N, V]`. */
+  readonly logits: (b: Builder, residual: Value) => Value;
 }
 
 /** A language model on disk. */
@@ -40,6 +42,8 @@ export interface Model {
   readonly where: string;
   /** Token ids are below it. */
   readonly vocabulary: number;
+  /** The last residual: what its final norm reads. */
+  readonly last: Hook;
   /** Its config.json. */
   readonly config: ByteSource;
   /** Its tensors. */
@@ -53,41 +57,57 @@ export interface Model {
 type Config = Readonly<Record<string, unknown>>;
 
 const architectures: Readonly<
-  Record<string, (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "graph" | "head">>
+  Record<
+    string,
+    (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "last" | "graph" | "head">
+  >
 > = {
   gpt_neox: (json, weights) => {
     const config = parseNeoxConfig(json, `${weights.where}/config.json`);
     return {
       vocabulary: config.vocabulary,
+      last: parseHook(`blocks.${config.nLayers - 1}.hook_resid_post`, weights.where),
       graph: (b, tokens, options) => neoxGraph(b, tokens, { config, weights, ...options }),
       head: () => {
-        const { vocabulary, hidden } = config;
         const isTied = json.tie_word_embeddings === true; // not, if it is left out
-        return findHead(weights, neoxHead, { vocabulary, hidden, isTied, isCentring: true });
+        return layerNormHead(weights, neoxHead, { ...config, isTied });
       },
     };
   },
 };
 
-// A matrix of its own comes before a tied one, and a folder of the blocks alone has no prefix.
-function findHead(
+// A layer norm and an output matrix. A matrix of its own comes before a tied one, and a folder of
+// the blocks alone has no prefix.
+function layerNormHead(
   { entries, where }: Weights,
-  names: Readonly<Record<"prefix" | "gain" | "matrix" | "embedding", string>>,
-  { vocabulary, hidden, isTied, isCentring }: {
+  names: Readonly<Record<"prefix" | "gain" | "shift" | "matrix" | "embedding", string>>,
+  { vocabulary, hidden, epsilon, isTied }: {
     readonly vocabulary: number;
     readonly hidden: number;
+    readonly epsilon: number;
     readonly isTied: boolean;
-    readonly isCentring: boolean;
   },
 ): Head {
   const hasPrefix = entries.keys().some((name) => name.startsWith(names.prefix));
   const prefix = hasPrefix ? names.prefix : "";
   const isOwn = !isTied || entries.has(names.matrix);
-  const matrix = isOwn ? names.matrix : prefix + names.embedding;
+  const vector = (name: string) => getEntry(entries, prefix + name, where, [hidden]);
+  const gain = vector(names.gain);
+  const matrix = getEntry(
+    entries,
+    isOwn ? names.matrix : prefix + names.embedding,
+    where,
+    [vocabulary, hidden],
+  );
   return {
-    gain: getEntry(entries, prefix + names.gain, where, [hidden]),
-    isCentring,
-    matrix: getEntry(entries, matrix, where, [vocabulary, hidden]),
+    gain,
+    isCentring: true,
+    matrix,
+    logits(b, residual) {
+      const weights = [b.weight(gain), b.weight(vector(names.shift))];
+      const normal = b.op("LayerNormalization", [residual, ...weights], { axis: -1n, epsilon });
+      return b.op("Gemm", [normal, b.weight(matrix)], { transB: 1n });
+    },
   };
 }
 

@@ -27,7 +27,9 @@ import {
   neverTogether,
 } from "./firing.ts";
 import { readUnembedding } from "./logit_lens.ts";
-import { readSae } from "./sae.ts";
+import { windowEffects } from "./loss_effect.ts";
+import { readModel } from "./model.ts";
+import { readSae, type Sae } from "./sae.ts";
 import type { SiteFeature } from "./site_data.ts";
 import type { CheckpointStats } from "./site_shards.ts";
 import { concatenate, type Sparse, transpose } from "./sparse.ts";
@@ -45,6 +47,10 @@ export interface DetailsJob {
   readonly out: string;
   /** Its tokens, and the seed of the text that is drawn. */
   readonly tokens: ReadableTokens & { readonly ids: Uint32Array; readonly seed: number };
+  /** Whether the model is run on what is shown, to measure what is lost without the feature. */
+  readonly hasLossEffect: boolean;
+  /** Threads of the model. */
+  readonly threads: number;
 }
 
 /**
@@ -133,11 +139,24 @@ async function atReference(
       addTogether(own, rows, together);
     },
   );
-  const shown = chosen.map((feature, k): ShownFeature => ({
+  const texts = chosen.map((feature, k) => ({
     feature,
     ...chooseText(feature, firingOf(firing, k), job.tokens),
-    correlated: correlatedWith(feature, k, together, { stats: sums, nTokens: ids.length }),
-    neurons: alignedNeurons(directionsOf(sae, [feature])),
+  }));
+  const effects = await effectsOf(
+    job,
+    checkpoint,
+    sae,
+    texts.map((text, k) => ({
+      ...text,
+      activations: activationsOf(firingOf(firing, k), text),
+    })),
+  );
+  const shown = texts.map((text, k): ShownFeature => ({
+    ...text,
+    correlated: correlatedWith(text.feature, k, together, { stats: sums, nTokens: ids.length }),
+    neurons: alignedNeurons(directionsOf(sae, [text.feature])),
+    ...(effects && { lossEffects: effects[k] }),
   }));
   const lens = await lensOf(job, checkpoint, directionsOf(sae, chosen), chosen.length);
   const at = chosen.map((feature, k) =>
@@ -170,6 +189,19 @@ async function atCheckpoint(
   });
 }
 
+// What is lost without some features. A head's values are not of the residual stream: they have none.
+async function effectsOf(
+  { sweep: { center }, summary, tokens, hasLossEffect, threads }: DetailsJob,
+  { model }: Checkpoint,
+  sae: Sae,
+  shown: Parameters<typeof windowEffects>[2],
+): Promise<(number | null)[][][] | undefined> {
+  if (!hasLossEffect || summary.hook.endsWith("hook_z")) return undefined;
+  const isProcessed = center === "auto" ? sae.isProcessed : center;
+  const of = await readModel(model.path);
+  return await windowEffects(of, { ...sae, isProcessed }, shown, { ...tokens, threads });
+}
+
 // The logit lens of some directions. A head's values before the output matrix are no directions of
 // the residual stream, and have none.
 async function lensOf(
@@ -187,16 +219,23 @@ async function lensOf(
   return siteLens(directions, unembedding, tokens.textOf, ranked ? { ranked } : {});
 }
 
+function activationsOf(
+  { tokens, values }: Firing,
+  { windows }: Pick<ShownFeature, "windows">,
+): Float32Array[] {
+  return windows.map((window) => activationsIn(tokens, values, window));
+}
+
 function featureAt(
   match: number,
   firing: Firing,
-  { windows }: ShownFeature,
+  shown: ShownFeature,
   logits: FeatureAt["logits"],
   ranks: readonly number[],
 ): FeatureAt {
   return {
     match,
-    contexts: windows.map((window) => activationsIn(firing.tokens, firing.values, window)),
+    contexts: activationsOf(firing, shown),
     density: countByDoubling(firing.values),
     logits,
     ranks,

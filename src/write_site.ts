@@ -27,6 +27,18 @@ export interface WrittenSite {
   readonly nBytes: number;
 }
 
+/** How a site is written; what is left out has a default. */
+export interface SiteOptions {
+  /** The distance below which a feature is present; 0.5. */
+  readonly distance?: number;
+  /** Whether what is written is handed back as well; no. */
+  readonly keeps?: boolean;
+  /** Whether the reference's model is run, for the effect of features on the loss; yes. */
+  readonly hasLossEffect?: boolean;
+  /** Threads of that model; 1. */
+  readonly threads?: number;
+}
+
 /** Features whose details are made together. */
 const atOnce = 256;
 
@@ -34,7 +46,7 @@ const atOnce = 256;
  * Writes `report/data/*.js`: the table of all features, their paths, and the details of some.
  *
  * Reads the activations of every checkpoint once for each 256 features in detail, and their SAEs
- * and unembeddings. Details of features that are no longer chosen are removed.
+ * and unembeddings; and runs the reference's model on the text that is shown. Details of features that are no longer chosen are removed.
  *
  * Rates are of the tokens that were compared; texts, densities, means and largest activations are of
  * all tokens of the sweep.
@@ -42,8 +54,7 @@ const atOnce = 256;
  * @param sweep The sweep.
  * @param summary It, matched.
  * @param out The folder that it was matched in.
- * @param options Which features, the distance below which one is present, and whether what is written
- *   is handed back as well.
+ * @param options Which features, and how.
  * @returns What was written.
  * @throws {DataError} If activations or weights are missing, or broken.
  * @throws {RangeError} If there is no such feature, step or class.
@@ -52,9 +63,9 @@ export async function writeSite(
   sweep: Sweep,
   summary: Summary,
   out: string,
-  options: FeatureChoice & { readonly distance?: number; readonly keeps?: boolean } = {},
+  options: FeatureChoice & SiteOptions = {},
 ): Promise<WrittenSite> {
-  const { distance = 0.5, seed = 0, keeps = false } = options;
+  const { distance = 0.5, seed = 0, keeps = false, hasLossEffect = true, threads = 1 } = options;
   const detailed = chooseFeatures(summary, options, distance);
   const tokensFile = await openFile(`${out}/tokens.arrow`);
   const tokens = {
@@ -71,7 +82,7 @@ export async function writeSite(
     await writeFile(`${data}/${name}.js`, (sink) => sink.write(bytes));
   };
   const own = ownReference(summary);
-  const job = { sweep, summary: own, out, tokens };
+  const job = { sweep, summary: own, out, tokens, hasLossEffect, threads };
   const stats = new Map<string, CheckpointStats>();
   const kept: SiteFeature[] = [];
   let label: readonly string[] = [];

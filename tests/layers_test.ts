@@ -79,6 +79,7 @@ const order = [
   "feature_stats.ts",
   "firing.ts",
   "contexts.ts",
+  "loss_effect.ts",
   "site_data.ts",
   "ego.ts",
   "alike.ts",

@@ -207,6 +207,16 @@ Deno.test("a site written again has the details of the features chosen now alone
     assert.deepEqual(await details(), ["feature-17.js"]);
     const { table, feature } = loaded(out);
     assert.deepEqual(feature(17), before, "whatever else is chosen");
+    for (const { activations, lossEffect } of before.contexts) {
+      assert.equal(lossEffect!.length, activations.at(-1)!.length);
+      lossEffect!.forEach((effect, t) => {
+        if (activations.at(-1)![t] === 0) assert.equal(effect, 0, "where it does not fire");
+      });
+    }
+    assert(before.contexts.some(({ lossEffect }) => lossEffect!.some((effect) => effect !== 0)));
+    await writeSite(sweep, summary, out, { features: [17], hasLossEffect: false });
+    const without = before.contexts.map(({ lossEffect: _, ...context }) => context);
+    assert.deepEqual(loaded(out).feature(17), { ...before, contexts: without });
     assert.equal(table.nTokens, 8192 - 8192 / 128, "those that were compared");
     assert.equal(
       table.rate[17],
@@ -219,7 +229,8 @@ Deno.test("heads' values are no directions of the residual, and have no logits",
   await inTempDir(quick, async (sweep, out, summary) => {
     const hook = "blocks.3.attn.hook_z";
     await writeSite(sweep, { ...summary, hook }, out, { features: [17] });
-    const { logits, ranks } = loaded(out).feature(17);
+    const { contexts, logits, ranks } = loaded(out).feature(17);
+    assert(contexts.every(({ lossEffect }) => lossEffect === undefined));
     assert.deepEqual(logits, steps.map(() => null));
     assert.deepEqual(ranks, { tokens: [], ranks: steps.map(() => []) });
   });
