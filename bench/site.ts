@@ -61,6 +61,18 @@ const opened = `new Promise((done) => {
   look();
 })`;
 
+// In the page: the same for the overview, once its first figure is drawn and all answers; and once the
+// last of its figures is drawn, which the browser shows one by one.
+const overviewOpened = `new Promise((done) => {
+  const look = () => {
+    const [drawn] = performance.getEntriesByName("figures-drawn");
+    if (drawn === undefined) return setTimeout(look, 10);
+    const [{ loadEventEnd }] = performance.getEntriesByType("navigation");
+    done([loadEventEnd, drawn.startTime]);
+  };
+  look();
+})`;
+
 const command = new Command("site")
   .description("Times the site of 8,192 features and 20 checkpoints.")
   .option("--python <path>", "Python, to measure with", "out/bench/venv/bin/python")
@@ -158,19 +170,21 @@ async function megabytes(report: string) {
 async function timePages(path: string, nFeatures: number) {
   await using browser = await openBrowser();
   const address = pathToFileURL(path).href;
-  const open = async (hash: string): Promise<number> => {
+  const open = async <T>(hash: string, when: string): Promise<T> => {
     const page = await browser.newPage();
     await page.goto(address + hash);
-    const ms = await page.evaluate<number>(opened);
+    const ms = await page.evaluate<T>(when);
     refuseNoise(page);
     await page.close();
     return ms;
   };
-  const [table, overview, feature]: number[][] = [[], [], []];
+  const [table, overview, drawn, feature]: number[][] = [[], [], [], []];
   for (let round = 0; round < 7; round++) {
-    table.push(await open("#/features"));
-    overview.push(await open(""));
-    feature.push(await open("#/feature/1"));
+    table.push(await open("#/features", opened));
+    const [first, last] = await open<[number, number]>("", overviewOpened);
+    overview.push(first);
+    drawn.push(last);
+    feature.push(await open("#/feature/1", opened));
   }
   const page = await browser.newPage();
   await page.goto(`${address}#/features`);
@@ -197,6 +211,7 @@ async function timePages(path: string, nFeatures: number) {
   return {
     table_ms: ms(table),
     overview_ms: ms(overview),
+    overview_drawn_ms: ms(drawn),
     first_feature_ms: ms(feature),
     ...pages,
     frame_ms: ms(frames),

@@ -24,7 +24,7 @@ const command = new Command("features")
   .option("--all", "all that fire", false)
   .option("--sample <n>", "how many are drawn", positive, 24)
   .option("--seed <n>", "seed of what is drawn", count, 0)
-  .option("--no-loss-effect", "do not run the model for the effect of features on the loss")
+  .option("--loss-effect", "run the model, for the effect of features on the loss", false)
   .option("--workers <n>", "threads of the model", positive, navigator.hardwareConcurrency)
   .option("--export <name>", "write the details for: neuronpedia", choice(["neuronpedia"]));
 

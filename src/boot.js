@@ -9,10 +9,7 @@ const config = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
-const waiting = Array.from(document.querySelectorAll("figure[data-figure]"), (element) => ({
-  plot: element.querySelector(".plot"),
-  ...JSON.parse(element.querySelector("script").textContent),
-}));
+const waiting = Array.from(document.querySelectorAll("figure[data-figure]"));
 const drawn = [];
 
 const choice = document.querySelector("#step-scale");
@@ -40,24 +37,31 @@ addEventListener("pageshow", () => {
 });
 
 function drawNext() {
-  const figure = waiting.shift();
+  const element = waiting.shift();
+  const json = JSON.parse(element.querySelector("script").textContent);
+  const figure = { plot: element.querySelector(".plot"), ...json };
   Plotly.newPlot(figure.plot, figure.data, figure.layout, config);
   drawn.push(figure);
   if (scale !== firstScale) layOut(figure);
   if (waiting.length > 0) return;
   document.documentElement.dataset.figures = "drawn";
+  performance.mark("figures-drawn");
   document.dispatchEvent(new Event("figures-drawn"));
 }
 
-// The first is there at once; the reader need not wait for those farther down.
+// The first is there at once; the reader need not wait for those farther down, each of which is shown
+// before the next is begun.
 function drawAll() {
   if (waiting.length === 0) return; // all were drawn to be printed
   drawNext();
-  setTimeout(drawAll);
+  requestAnimationFrame(() => setTimeout(drawAll));
 }
 
 // Places keep their height meanwhile, so that nothing moves when a figure comes.
-for (const { plot, layout } of waiting) plot.style.height = `${layout.height}px`;
+for (const element of waiting) {
+  const plot = element.querySelector(".plot");
+  plot.style.height = `${plot.dataset.height}px`;
+}
 document.documentElement.dataset.figures = "waiting";
 addEventListener("beforeprint", () => {
   while (waiting.length > 0) drawNext();

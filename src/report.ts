@@ -240,7 +240,7 @@ function figureMarkup({ id, title, caption, data, layout, scales }: Figure): Mar
       <h3 id="${id}-title">${title}</h3>
       <figure data-figure="${id}" aria-labelledby="${id}-title">
         <figcaption>${caption}</figcaption>
-        <div class="plot" id="${id}"></div>
+        <div class="plot" id="${id}" data-height="${Number(layout.height)}"></div>
         <script type="application/json">${scriptJson({ data, layout, scales })}</script>
       </figure>
     </section>

@@ -33,7 +33,7 @@ export interface SiteOptions {
   readonly distance?: number;
   /** Whether what is written is handed back as well; no. */
   readonly keeps?: boolean;
-  /** Whether the reference's model is run, for the effect of features on the loss; yes. */
+  /** Whether the reference's model is run, for the effect of features on the loss; no. */
   readonly hasLossEffect?: boolean;
   /** Threads of that model; 1. */
   readonly threads?: number;
@@ -46,7 +46,7 @@ const atOnce = 256;
  * Writes `report/data/*.js`: the table of all features, their paths, and the details of some.
  *
  * Reads the activations of every checkpoint once for each 256 features in detail, and their SAEs
- * and unembeddings; and runs the reference's model on the text that is shown. Details of features that are no longer chosen are removed.
+ * and unembeddings; with `hasLossEffect` it also runs the reference's model on the sequences shown. Details of features that are no longer chosen are removed.
  *
  * Rates are of the tokens that were compared; texts, densities, means and largest activations are of
  * all tokens of the sweep.
@@ -65,7 +65,7 @@ export async function writeSite(
   out: string,
   options: FeatureChoice & SiteOptions = {},
 ): Promise<WrittenSite> {
-  const { distance = 0.5, seed = 0, keeps = false, hasLossEffect = true, threads = 1 } = options;
+  const { distance = 0.5, seed = 0, keeps = false, hasLossEffect = false, threads = 1 } = options;
   const detailed = chooseFeatures(summary, options, distance);
   const tokensFile = await openFile(`${out}/tokens.arrow`);
   const tokens = {

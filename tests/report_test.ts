@@ -110,7 +110,8 @@ Deno.test("reportPage() has a row for every checkpoint, with dashes for what is 
 Deno.test("the boot script draws every figure and lays it out anew on another scale", async () => {
   const text = await reportPage(byHand, options);
   const json = [...text.matchAll(/<script type="application\/json">([\s\S]*?)<\/script>/g)];
-  const plots = json.map((_, f) => ({ f, style: { height: "" } }));
+  const heights = [...text.matchAll(/class="plot" id="[^"]+" data-height="(\d+)"/g)];
+  const plots = heights.map(([, height], f) => ({ f, style: { height: "" }, dataset: { height } }));
   const figures = json.map(([, figure], f) => ({
     querySelector: (selector: string) => selector === ".plot" ? plots[f] : { textContent: figure },
   }));
@@ -134,13 +135,22 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
   };
   const turns: (() => void)[] = [];
   const later = (turn: () => void) => turns.push(turn);
-  new Function("document", "Plotly", "setTimeout", boot)(document, Plotly, later);
+  const performance = { mark: (name: string) => events.push(name) };
+  const outside = {
+    document,
+    Plotly,
+    performance,
+    setTimeout: later,
+    requestAnimationFrame: later,
+  };
+  new Function(...Object.keys(outside), boot)(...Object.values(outside));
 
   assert.deepEqual(calls.map(([name, plot]) => [name, plot]), [["newPlot", 0]], "one at once");
   assert.deepEqual([document.documentElement.dataset.figures, events], ["waiting", []]);
   assert(plots.every(({ style: { height } }) => /^\d+px$/.test(height)), "places are kept");
   while (turns.length > 0) turns.shift()!();
   assert.deepEqual([document.documentElement.dataset.figures, events], ["drawn", [
+    "figures-drawn",
     "figures-drawn",
   ]]);
 

@@ -200,10 +200,10 @@ Deno.test("a site written again has the details of the features chosen now alone
   await inTempDir({ ...quick, leaveOut: ["first"] }, async (sweep, out, summary) => {
     const details = async () =>
       (await listNames(`${out}/report/data`)).filter((name) => name.startsWith("feature-"));
-    await writeSite(sweep, summary, out, { features: [3, 17] });
+    await writeSite(sweep, summary, out, { features: [3, 17], hasLossEffect: true });
     assert.deepEqual(await details(), ["feature-17.js", "feature-3.js"]);
     const before = loaded(out).feature(17);
-    await writeSite(sweep, summary, out, { features: [17] });
+    await writeSite(sweep, summary, out, { features: [17], hasLossEffect: true });
     assert.deepEqual(await details(), ["feature-17.js"]);
     const { table, feature } = loaded(out);
     assert.deepEqual(feature(17), before, "whatever else is chosen");
@@ -214,7 +214,7 @@ Deno.test("a site written again has the details of the features chosen now alone
       });
     }
     assert(before.contexts.some(({ lossEffect }) => lossEffect!.some((effect) => effect !== 0)));
-    await writeSite(sweep, summary, out, { features: [17], hasLossEffect: false });
+    await writeSite(sweep, summary, out, { features: [17] });
     const without = before.contexts.map(({ lossEffect: _, ...context }) => context);
     assert.deepEqual(loaded(out).feature(17), { ...before, contexts: without });
     assert.equal(table.nTokens, 8192 - 8192 / 128, "those that were compared");
@@ -228,7 +228,7 @@ Deno.test("a site written again has the details of the features chosen now alone
 Deno.test("heads' values are no directions of the residual, and have no logits", async () => {
   await inTempDir(quick, async (sweep, out, summary) => {
     const hook = "blocks.3.attn.hook_z";
-    await writeSite(sweep, { ...summary, hook }, out, { features: [17] });
+    await writeSite(sweep, { ...summary, hook }, out, { features: [17], hasLossEffect: true });
     const { contexts, logits, ranks } = loaded(out).feature(17);
     assert(contexts.every(({ lossEffect }) => lossEffect === undefined));
     assert.deepEqual(logits, steps.map(() => null));
