@@ -46,7 +46,7 @@ const atOnce = 256;
  * Writes `report/data/*.js`: the table of all features, their paths, and the details of some.
  *
  * Reads the activations of every checkpoint once for each 256 features in detail, and their SAEs
- * and unembeddings; with `hasLossEffect` it also runs the reference's model on the sequences shown. Details of features that are no longer chosen are removed.
+ * and unembeddings; with `hasLossEffect` it also runs the reference's model on the sequences shown. Shards of an earlier site that this one has not are removed.
  *
  * Rates are of the tokens that were compared; texts, densities, means and largest activations are of
  * all tokens of the sweep.
@@ -76,7 +76,9 @@ export async function writeSite(
   };
   const data = `${out}/report/data`;
   let nBytes = 0;
+  const written = new Set<string>();
   const write = async (name: string, value: unknown) => {
+    written.add(`${name}.js`);
     const bytes = new TextEncoder().encode(shard(name, value));
     nBytes += bytes.length;
     await writeFile(`${data}/${name}.js`, (sink) => sink.write(bytes));
@@ -103,8 +105,10 @@ export async function writeSite(
     if (keeps) paths.push(shard);
   }
   await write("table", siteTable(own, { label, detailed, distance, nTokens }));
-  const names = new Set(detailed.map((f) => `feature-${f}.js`));
-  await removeFiles(data, (name) => name.startsWith("feature-") && !names.has(name));
+  await removeFiles(
+    data,
+    (name) => /^(feature|paths)-\d+\.js$/.test(name) && !written.has(name),
+  );
   return { detailed, features: kept, paths, nBytes };
 }
 

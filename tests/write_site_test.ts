@@ -196,15 +196,23 @@ Deno.test("readSummary() is of the last match, and refuses one of other activati
   });
 });
 
-Deno.test("a site written again has the details of the features chosen now alone", async () => {
+Deno.test("a site written again has the shards of now alone, and what else was there", async () => {
   await inTempDir({ ...quick, leaveOut: ["first"] }, async (sweep, out, summary) => {
     const details = async () =>
       (await listNames(`${out}/report/data`)).filter((name) => name.startsWith("feature-"));
     await writeSite(sweep, summary, out, { features: [3, 17], hasLossEffect: true });
     assert.deepEqual(await details(), ["feature-17.js", "feature-3.js"]);
+    for (const name of ["paths-9.js", "notes-9.js"]) {
+      await Deno.writeTextFile(`${out}/report/data/${name}`, "");
+    }
     const before = loaded(out).feature(17);
     await writeSite(sweep, summary, out, { features: [17], hasLossEffect: true });
     assert.deepEqual(await details(), ["feature-17.js"]);
+    const names = await listNames(`${out}/report/data`);
+    assert.deepEqual(["paths-9.js", "notes-9.js"].map((name) => names.includes(name)), [
+      false,
+      true,
+    ]);
     const { table, feature } = loaded(out);
     assert.deepEqual(feature(17), before, "whatever else is chosen");
     for (const { activations, lossEffect } of before.contexts) {

@@ -147,7 +147,7 @@ function figureOf(
     marker: { color, size: 4 },
     hoverinfo: "skip",
   });
-  const whole = (share: number) => `${(100 * share).toFixed(0)}\u00a0%`;
+  const inTenths = (share: number) => `${(100 * share).toFixed(1)}\u00a0%`;
   const early = born.reduce((sum, { truth, found }) => sum + at(truth) - at(found), 0) /
     born.length / Math.log10(2);
   const sorted = chanceP.toSorted((a, b) => a - b);
@@ -194,11 +194,11 @@ function figureOf(
       `Activations of which everything is known, drawn with ${nSeeds} seeds. Left: the step ` +
       "at which a feature truly reaches a cosine of 0.5, and the step found on 6,144 tokens, with " +
       `its 95\u00a0% interval, which covers the truth for ${
-        whole(coverage.rising)
+        inTenths(coverage.rising)
       } of the features that rise. ` +
       "A feature that is born has no copy before, and the best of chance stands in: its step is " +
       `read ${early.toFixed(2)} doublings early, and its interval, which covers ${
-        whole(coverage.born)
+        inTenths(coverage.born)
       }, is the time between two checkpoints. Right: the ` +
       "share of matches of features that have nothing in common whose p is " +
       `below each level; ${(100 * shareBelow).toFixed(1)} % are below 5 %. The mark is 5 ± 2 %.`,
