@@ -65,7 +65,12 @@ export {
   type Port,
   type Value,
 } from "./src/onnx.ts";
-export { type Activation, type NeoxConfig, neoxGraph, parseNeoxConfig } from "./src/gpt_neox.ts";
+export { type ConfigJson } from "./src/model_config.ts";
+export { type Activation, type GateActivation } from "./src/layers.ts";
+export { type NeoxConfig, neoxGraph, parseNeoxConfig } from "./src/gpt_neox.ts";
+export { type Gpt2Config, gpt2Graph, parseGpt2Config } from "./src/gpt2.ts";
+export { type LlamaConfig, llamaGraph, parseLlamaConfig } from "./src/llama.ts";
+export { olmo2Graph, parseOlmo2Config } from "./src/olmo2.ts";
 export { type Head, type HookOptions, type Model, readModel } from "./src/model.ts";
 export {
   type LogitLens,
@@ -76,7 +81,25 @@ export {
 } from "./src/logit_lens.ts";
 export { readTokenTexts, textOf, type TokenTexts } from "./src/token_text.ts";
 export { type NormalizationKind, parseSaeConfig, type SaeConfig } from "./src/sae_config.ts";
-export { type Normalization, readSae, type Sae, type SaeActivation } from "./src/sae.ts";
+export {
+  detectSaeFormat,
+  type ExpectedL0,
+  findCheckpointIndex,
+  type Normalization,
+  placeSae,
+  readSae,
+  type Sae,
+  type SaeActivation,
+  type SaeFormat,
+  type SaePlace,
+  type SaeStatement,
+  type SaeTold,
+} from "./src/sae.ts";
+export { type Conventional, conventions } from "./src/sae_conventions.ts";
+export { type Checked, checkingRunner, type FirstTokens, selfCheck } from "./src/sae_check.ts";
+export { type NpyArray } from "./src/npy.ts";
+export { readNpzArrays } from "./src/npz.ts";
+export { readRecord, readZip, type ZipOptions, type ZipRecord } from "./src/zip.ts";
 export {
   automaticProviders,
   type Device,
@@ -152,8 +175,38 @@ export {
   type NamedPath,
   pythiaSteps,
   readSweep,
+  type SaePath,
   type Sweep,
 } from "./src/sweep.ts";
+export {
+  compareRevisions,
+  parseRevision,
+  type Revision,
+  stanfordSteps,
+  type TokensPerStep,
+  tokensPerStep,
+  trainingTokens,
+} from "./src/revisions.ts";
+export { readWandbRuns, type WandbAccess, type WandbQuery, type WandbRun } from "./src/wandb.ts";
+export { readWandbFile } from "./src/wandb_file.ts";
+export {
+  type HubAccess,
+  type HubRevision,
+  type Listed,
+  listFamily,
+  listHubModels,
+  listModels,
+  listRuns,
+  listSaes,
+  readHubRevisions,
+} from "./src/list_checkpoints.ts";
+export { repositoryOf, stepOf, type ToldStep } from "./src/sae_steps.ts";
+export {
+  type MadeCheckpoint,
+  type MadeSweep,
+  makeSweep,
+  type MakeSweepOptions,
+} from "./src/make_sweep.ts";
 export {
   type Column,
   type Columns,
@@ -292,6 +345,30 @@ export {
 export { type FeaturePath, featurePaths, featuresByEmergence } from "./src/paths.ts";
 export { type Frames, framesOf, isSame, sameCheckpoints } from "./src/frames.ts";
 export { writeFeatures, writeSummary } from "./src/summary_table.ts";
+export {
+  readTextTokens,
+  sequenceFiller,
+  type SequenceOptions,
+  type TextTokenOptions,
+  type TextTokens,
+} from "./src/text_tokens.ts";
+export { readTokenizer, type TextTokenizer } from "./src/tokenizer.ts";
+export { audit } from "./src/audit.ts";
+export {
+  type AuditedCheckpoint,
+  type Finding,
+  type FindingKind,
+  findingKinds,
+} from "./src/audit_findings.ts";
+export { type Fingerprint } from "./src/fingerprints.ts";
+export { type Audit, type AuditInfo, findAudit, readAudit, writeAudit } from "./src/audit_table.ts";
+export {
+  type AuditOptions,
+  auditSweep,
+  type ListedFile,
+  type ListFiles,
+} from "./src/audit_sweep.ts";
+export { refuseDuplicates, sameWeights, type WeightsAtStep } from "./src/duplicates.ts";
 export { matchSweep, type MatchSweepOptions } from "./src/match_sweep.ts";
 export {
   agreementFigure,

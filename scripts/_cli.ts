@@ -41,6 +41,12 @@ export function deviceOption(): Option<
   return new Option("--device <name>", "what runs the model").choices(devices).default("auto");
 }
 
+/** Prints one line of warning, beside what is said. */
+export function warn(line: string): void {
+  endProgress();
+  console.error(`warning: ${line}`);
+}
+
 /** Reads a count of at least 1. */
 export function positive(text: string): number {
   if (!/^\d+$/.test(text) || Number(text) < 1) {

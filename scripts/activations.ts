@@ -18,6 +18,7 @@ import {
   say,
   size,
   sweepCommand,
+  warn,
 } from "./_cli.ts";
 
 const command = sweepCommand("activations", "Extracts SAE feature activations of a sweep.")
@@ -27,6 +28,7 @@ const command = sweepCommand("activations", "Extracts SAE feature activations of
   .option("--threshold <a>", "drop smaller activations", size, 1e-6)
   .option("--quality-tokens <n>", "tokens on which reconstruction is measured", count, 65536)
   .option("--workers <n>", "workers on a CPU", positive, navigator.hardwareConcurrency)
+  .option("--allow-duplicates", "allow the same weights at different steps", false)
   .addOption(deviceOption());
 
 await run(command, async ({ sweep, out, ...options }) => {
@@ -35,6 +37,8 @@ await run(command, async ({ sweep, out, ...options }) => {
   await extractSweep(await readSweep(sweep), out, {
     ...options,
     on: {
+      conventions: (lines, name) => say(`${name}'s SAE\n  ${lines.join("\n  ")}`),
+      warning: (warning, name) => warn(`${name}: ${warning}`),
       device: (_, device) => ran = device,
       progress: (step, nTokens, total) => drawProgress(`step ${step}`, nTokens, total, startMs),
       done: ({ n_tokens, l0, explained_variance, n_dead, centred }, wasThere, name) => {

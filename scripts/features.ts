@@ -31,7 +31,7 @@ const command = new Command("features")
 await run(command, async ({ sweep: path, out, sample, export: target, ...options }) => {
   const { appearingAt, seed } = options;
   const sweep = await readSweep(path);
-  const { summary, distance } = await readSummary(sweep, out);
+  const { summary, distance, audit } = await readSummary(sweep, out);
   const site = await writeSite(sweep, summary, out, {
     ...options,
     nSampled: sample,
@@ -44,6 +44,6 @@ await run(command, async ({ sweep: path, out, sample, export: target, ...options
   if (target !== undefined) {
     for (const file of await exportNeuronpedia(sweep, summary, out, site)) say(file);
   }
-  const shown = { appearingAt, nSampled: sample, seed, threshold: distance, hasSite: true };
+  const shown = { appearingAt, nSampled: sample, seed, threshold: distance, hasSite: true, audit };
   say(await writeReport(summary, out, shown));
 });

@@ -8,6 +8,7 @@
  * Example deno task match --sweep fixtures/tiny/sweep.json --out out/tiny --appearing-at 128
  */
 
+import { findAudit } from "../src/audit_table.ts";
 import { sameCheckpoints } from "../src/frames.ts";
 import { matchSweep } from "../src/match_sweep.ts";
 import { metrics } from "../src/measures.ts";
@@ -51,7 +52,7 @@ await run(command, async ({ sweep, out, appearingAt, sample, matchDevice, ...opt
   for (const { before, step } of sameCheckpoints(summary)) {
     say(`warning: step ${before} and step ${step} are so alike that they must be the same weights`);
   }
-  say(
-    await writeReport(summary, out, { appearingAt, nSampled: sample, seed, threshold: distance }),
-  );
+  const audit = await findAudit(out);
+  const shown = { appearingAt, nSampled: sample, seed, threshold: distance, audit };
+  say(await writeReport(summary, out, shown));
 });

@@ -50,6 +50,8 @@ export interface Figure {
   readonly layout: Readonly<Record<string, unknown>>;
   /** What to change in `data` and `layout` for another scale of training steps, if it has them. */
   readonly scales: Readonly<Record<StepScale, ScaleUpdate>>;
+  /** Steps of the checkpoints drawn, ascending, if the horizontal axis is training: `[C]`. */
+  readonly steps?: readonly number[];
 }
 
 /** A place between two checkpoints: the column of the first, and the share of the way on. */
@@ -252,6 +254,7 @@ export function stepFigure(
       },
     },
     scales,
+    steps,
   };
 }
 

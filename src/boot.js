@@ -16,9 +16,15 @@ const choice = document.querySelector("#step-scale");
 const firstScale = choice.querySelector("input").value;
 let scale = firstScale;
 
-function layOut({ plot, scales }) {
-  const { traces, axis } = scales[scale];
-  const layout = Object.entries(axis).map(([key, value]) => [`xaxis.${key}`, value]);
+// Tokens are other ticks on the first scale; none where they are not known.
+const tokens = JSON.parse(choice.dataset.tokens);
+
+function layOut({ plot, scales, title }) {
+  const { traces, axis } = scales[scale === "tokens" ? firstScale : scale];
+  const isOfSteps = tokens !== null && "tickvals" in axis;
+  const more = !isOfSteps ? {} : scale === "tokens" ? tokens : { "title.text": title };
+  const all = Object.entries({ ...axis, ...more });
+  const layout = all.map(([key, value]) => [`xaxis.${key}`, value]);
   Plotly.update(plot, traces, Object.fromEntries(layout));
 }
 
@@ -39,7 +45,8 @@ addEventListener("pageshow", () => {
 function drawNext() {
   const element = waiting.shift();
   const json = JSON.parse(element.querySelector("script").textContent);
-  const figure = { plot: element.querySelector(".plot"), ...json };
+  const title = json.layout.xaxis?.title?.text;
+  const figure = { plot: element.querySelector(".plot"), title, ...json };
   Plotly.newPlot(figure.plot, figure.data, figure.layout, config);
   drawn.push(figure);
   if (scale !== firstScale) layOut(figure);

@@ -63,7 +63,8 @@ export function encoderGraph(
  * The graph of an SAE's encoder.
  *
  * p = (normalise(x) − b_dec) · W_enc + b_enc, then the activation; scales of the decoder are folded
- * into the columns of W_enc when a session is made.
+ * into the columns of W_enc when a session is made. An encoder that cannot be mapped from its file
+ * becomes a part of the graph.
  *
  * @param b Grows the graph.
  * @param x What the SAE reconstructs: `[N, D]`.
@@ -77,11 +78,8 @@ export function saeGraph(b: Builder, x: Value, sae: Sae): Value {
   const input = sae.subtractsDecoderBias
     ? b.op("Sub", [normalised, vector(sae.decoderBias)])
     : normalised;
-  const encoder = sae.isFolded
-    ? b.op("Mul", [b.weight(sae.encoder), vector(sae.encoderScale)])
-    : b.weight(sae.encoder);
-
-  const p = b.op("Gemm", [input, encoder, vector(sae.encoderBias)]);
+  const transB = sae.isEncoderTransposed ? 1n : 0n;
+  const p = b.op("Gemm", [input, encoderMatrix(b, sae), vector(sae.encoderBias)], { transB });
 
   switch (activation.kind) {
     case "relu":
@@ -104,7 +102,25 @@ export function saeGraph(b: Builder, x: Value, sae: Sae): Value {
       const zeros = b.op("Expand", [b.scalar(0), b.op("Shape", [p])]);
       return b.op("ScatterElements", [zeros, where, b.op("Relu", [largest])], { axis: 1n });
     }
+    case "groupmax": {
+      const { k } = activation;
+      const groups = b.op("Reshape", [b.op("Relu", [p]), b.ints(-1, k, sae.dSae / k)]);
+      const where = b.op("ArgMax", [groups], { axis: -1n });
+      const largest = b.op("ReduceMax", [groups, b.ints(-1)]);
+      const zeros = b.op("Expand", [b.scalar(0), b.op("Shape", [groups])]);
+      const kept = b.op("ScatterElements", [zeros, where, largest], { axis: 2n });
+      return b.op("Reshape", [kept, b.ints(-1, sae.dSae)]);
+    }
   }
+}
+
+// W_enc with its columns scaled, as it lies: `[D, F]` or `[F, D]`.
+function encoderMatrix(b: Builder, sae: Sae): Value {
+  const { encoder, encoderValues, encoderScale, isEncoderTransposed, isFolded, dSae: F } = sae;
+  const shape = isEncoderTransposed ? [F, sae.dIn] : [sae.dIn, F];
+  const matrix = encoderValues ? b.floats(encoderValues, shape) : b.weight(encoder);
+  if (!isFolded) return matrix;
+  return b.op("Mul", [matrix, b.floats(encoderScale, isEncoderTransposed ? [F, 1] : [F])]);
 }
 
 function onlyWhere(b: Builder, condition: Value, value: Value): Value {

@@ -16,6 +16,7 @@ import {
 import { type Device, graphForms, type Provider } from "./device.ts";
 import { type EncodePool, encodePool } from "./encode_pool.ts";
 import { encoderGraph } from "./encoder.ts";
+import { refuseDuplicates } from "./duplicates.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
 import { checkMadeFrom, shortHash, type SourceFile } from "./metadata.ts";
@@ -23,6 +24,8 @@ import { readModel } from "./model.ts";
 import { openRunner } from "./open_runner.ts";
 import type { Quality } from "./quality.ts";
 import { readSae, type Sae } from "./sae.ts";
+import { checkingRunner } from "./sae_check.ts";
+import { conventions } from "./sae_conventions.ts";
 import {
   agreeOnHook,
   type Checkpoint,
@@ -31,6 +34,7 @@ import {
   type Sweep,
 } from "./sweep.ts";
 import { checkVocabulary, readTokens, type Tokens } from "./tokens.ts";
+import type { Weights } from "./weights.ts";
 
 /** What can be changed about the extraction of a sweep. */
 export interface ExtractSweepOptions extends Pick<ExtractOptions, "batchSize" | "qualityTokens"> {
@@ -46,6 +50,8 @@ export interface ExtractSweepOptions extends Pick<ExtractOptions, "batchSize" | 
   readonly workers?: number;
   /** Steps to extract; all if left out. */
   readonly steps?: readonly number[] | undefined;
+  /** Whether models at different steps may have the same weights; else they are refused. */
+  readonly allowDuplicates?: boolean;
   /** Whether to make finished files again. */
   readonly force?: boolean;
   /** Told what happens. */
@@ -54,6 +60,10 @@ export interface ExtractSweepOptions extends Pick<ExtractOptions, "batchSize" | 
 
 /** Is told how an extraction goes. */
 export interface ExtractListener {
+  /** What the SAEs do, before anything is computed: all lines of the first, others where they differ. */
+  conventions?(lines: readonly string[], name: string): void;
+  /** The first tokens of a checkpoint are not as its SAE's files lead one to expect. */
+  warning?(warning: string, name: string): void;
   /** A checkpoint begins, on this device. */
   device?(step: number, device: Provider): void;
   /** Some tokens of a checkpoint are done. */
@@ -107,7 +117,15 @@ export async function extractSweep(
   const tokensPath = `${out}/tokens.arrow`;
   const jobs: Job[] = [];
   for (const checkpoint of checkpoints) {
-    jobs.push(await planCheckpoint(checkpoint, out, settings, options.force));
+    const job = await planCheckpoint(checkpoint, out, settings, options.force);
+    const [first] = jobs;
+    const lines = job.conventions.filter((line) => !first?.conventions.includes(line));
+    if (lines.length > 0) options.on?.conventions?.(lines, checkpoint.name);
+    jobs.push(job);
+  }
+  if (!options.allowDuplicates) {
+    const through = jobs.filter(({ checkpoint }) => checkpoint !== sweep.ceiling);
+    await refuseDuplicates(through.map(({ checkpoint: { step }, weights }) => ({ step, weights })));
   }
   const isThere = !options.force && await exists(tokensPath);
   if (isThere) {
@@ -151,7 +169,11 @@ function tokensFingerprint({ tokensHash, tokens }: Settings): string {
 interface Job {
   readonly checkpoint: Checkpoint;
   readonly path: string;
+  /** Where the model's tensors lie. */
+  readonly weights: Weights;
   readonly isProcessed: boolean;
+  /** What its SAE does, in lines. */
+  readonly conventions: readonly string[];
   readonly sources: readonly SourceFile[];
   readonly fingerprint: string;
   /** What the file says of itself, where it is there already. */
@@ -168,7 +190,7 @@ async function planCheckpoint(
   const { tokens, tokensName, tokensHash, center, threshold, qualityTokens } = settings;
   const model = await readModel(checkpoint.model.path);
   checkVocabulary(tokens, model.vocabulary, tokensName);
-  const sae = await readSae(checkpoint.sae.path);
+  const sae = await readSae(checkpoint.sae.path, checkpoint.sae);
   const isProcessed = center === "auto" ? sae.isProcessed : center;
   encoderGraph(model, sae, { length: tokens.contextSize, isProcessed });
   const sources = [
@@ -191,7 +213,17 @@ async function planCheckpoint(
     found = await readActivationInfo(await openFile(path));
     checkMadeFrom(path, found, fingerprint);
   }
-  return { checkpoint, path, isProcessed, sources, fingerprint, found };
+  const lines = conventions(sae, { isProcessed });
+  return {
+    checkpoint,
+    path,
+    weights: model.weights,
+    isProcessed,
+    conventions: lines,
+    sources,
+    fingerprint,
+    found,
+  };
 }
 
 async function extractCheckpoint(
@@ -205,14 +237,18 @@ async function extractCheckpoint(
   const { on, device: asked = "cpu", workers = navigator.hardwareConcurrency, batchSize = 32 } =
     options;
   const model = await readModel(checkpoint.model.path);
-  const sae = await readSae(checkpoint.sae.path);
+  const sae = await readSae(checkpoint.sae.path, checkpoint.sae);
   const length = tokens.contextSize;
-  const { device, runner, tokensPerRun } = await openRunner(
+  const { device, runner: opened, tokensPerRun } = await openRunner(
     (device) => encoderGraph(model, sae, { length, isProcessed, form: graphForms[device] }),
     sae,
     tokens,
     { threshold, device: asked, workers, batchSize, startPool },
   );
+  const runner = checkingRunner(opened, sae, {
+    isProcessed,
+    onWarning: (warning) => on?.warning?.(warning, checkpoint.name),
+  });
   let info: ActivationInfo;
   try {
     on?.device?.(step, device);
@@ -239,7 +275,10 @@ async function extractCheckpoint(
 async function sourcesOf(folder: NamedPath, files: readonly ByteSource[]): Promise<SourceFile[]> {
   const sources: SourceFile[] = [];
   for (const file of files) {
-    sources.push({ path: `${folder.name}/${basename(file.name)}`, sha256: await sha256(file) });
+    const isWithin = file.name.startsWith(`${folder.path}/`);
+    const within = isWithin ? file.name.slice(folder.path.length + 1) : basename(file.name);
+    const path = `${folder.name}/${within}`;
+    sources.push({ path, sha256: await sha256(file) });
   }
   return sources;
 }

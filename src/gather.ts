@@ -56,11 +56,11 @@ export function gatherSummary(
   const follower = emergenceFollower(similarityWithin(distance));
   const checkpoints: CheckpointSummary[] = [];
   return {
-    add({ step, losses }, { info, matched, replicas }) {
+    add({ step, tokens, losses }, { info, matched, replicas }) {
       if (step !== sweep.reference && replicas.length > 0) {
         follower.add(step, replicas, strangersIn(matched.match, matched.nulls.rotated));
       }
-      checkpoints.push({ step, losses, quality: qualityOf(info), ...matched });
+      checkpoints.push({ step, tokens, losses, quality: qualityOf(info), ...matched });
       return checkpoints[checkpoints.length - 1];
     },
     finish: ({ links, tokenShare, ceiling }) => ({

@@ -6,35 +6,18 @@
 
 import { DataError, show } from "./errors.ts";
 import { type ByteSource, openFile, readJsonObject } from "./files.ts";
+import { gpt2Graph, gpt2Head, parseGpt2Config } from "./gpt2.ts";
 import { neoxGraph, neoxHead, parseNeoxConfig } from "./gpt_neox.ts";
+import { findHead, type Head, type HeadNames, type HeadShape } from "./head.ts";
 import { type Hook, parseHook } from "./hooks.ts";
+import { llamaGraph, llamaHead, parseLlamaConfig } from "./llama.ts";
+import { type ConfigJson, configReader } from "./model_config.ts";
+import { olmo2Graph, olmo2Head, parseOlmo2Config } from "./olmo2.ts";
 import type { Builder, Value } from "./onnx.ts";
-import { getEntry, type TensorEntry } from "./safetensors.ts";
+import type { HookOptions } from "./residual.ts";
 import { readWeights, type Weights } from "./weights.ts";
 
-/** Where the graph of a model stops, and in what form. */
-export interface HookOptions {
-  /** Positions of every sequence, T. */
-  readonly length: number;
-  /** The place to read. */
-  readonly hook: Hook;
-  /** Whether values come as TransformerLens' default loading gives them: centred over d_model. */
-  readonly isProcessed: boolean;
-  /** Whether rows of a table of float16 may be taken before they are widened; yes if left out. */
-  readonly hasHalf?: boolean;
-}
-
-/** What is between the last residual and the logits. */
-export interface Head {
-  /** The weight of the final norm: `[D]`. */
-  readonly gain: TensorEntry;
-  /** Whether the final norm removes the mean over D, as a layer norm does. */
-  readonly isCentring: boolean;
-  /** One row a token: `[V, D]`. */
-  readonly matrix: TensorEntry;
-  /** Adds the final norm and the output matrix: residuals `[N, D]` to logits `[N, V]`. */
-  readonly logits: (b: Builder, residual: Value) => Value;
-}
+export type { Head, HookOptions };
 
 /** A language model on disk. */
 export interface Model {
@@ -50,64 +33,44 @@ export interface Model {
   readonly weights: Weights;
   /** Adds the model up to a hook: token ids int32 `[B, T]` to values `[B·T, d]`. */
   readonly graph: (b: Builder, tokens: Value, options: HookOptions) => Value;
-  /** Finds what turns the last residual into logits; a tensor that is missing is refused by name. */
+  /** Finds what turns the last residual into logits; a missing tensor is refused by name. */
   readonly head: () => Head;
 }
 
-type Config = Readonly<Record<string, unknown>>;
+type Computed = Pick<Model, "vocabulary" | "last" | "graph" | "head">;
+type Architecture = (json: ConfigJson, weights: Weights) => Computed;
 
-const architectures: Readonly<
-  Record<
-    string,
-    (config: Config, weights: Weights) => Pick<Model, "vocabulary" | "last" | "graph" | "head">
-  >
-> = {
-  gpt_neox: (json, weights) => {
-    const config = parseNeoxConfig(json, `${weights.where}/config.json`);
+const architectures: Readonly<Record<string, Architecture>> = {
+  gpt_neox: architecture(parseNeoxConfig, neoxGraph, { names: neoxHead, isTied: false }),
+  gpt2: architecture(parseGpt2Config, gpt2Graph, { names: gpt2Head, isTied: true }),
+  llama: architecture(parseLlamaConfig, llamaGraph, { names: llamaHead, isTied: false }),
+  olmo2: architecture(parseOlmo2Config, olmo2Graph, { names: olmo2Head, isTied: false }),
+};
+
+// An architecture from how its config is read, its graph, and its head, which is tied or not where
+// config.json does not say so.
+function architecture<Config extends Omit<HeadShape, "isTied"> & { readonly nLayers: number }>(
+  parse: (json: ConfigJson, where: string) => Config,
+  graph: (
+    b: Builder,
+    tokens: Value,
+    options: HookOptions & { readonly config: Config; readonly weights: Weights },
+  ) => Value,
+  { names, isTied }: { readonly names: HeadNames; readonly isTied: boolean },
+): Architecture {
+  return (json, weights) => {
+    const where = `${weights.where}/config.json`;
+    const config = parse(json, where);
+    const shape = {
+      ...config,
+      isTied: configReader(json, where).flag("tie_word_embeddings", isTied),
+    };
     return {
       vocabulary: config.vocabulary,
       last: parseHook(`blocks.${config.nLayers - 1}.hook_resid_post`, weights.where),
-      graph: (b, tokens, options) => neoxGraph(b, tokens, { config, weights, ...options }),
-      head: () => {
-        const isTied = json.tie_word_embeddings === true; // not, if it is left out
-        return layerNormHead(weights, neoxHead, { ...config, isTied });
-      },
+      graph: (b, tokens, options) => graph(b, tokens, { config, weights, ...options }),
+      head: () => findHead(weights, names, shape),
     };
-  },
-};
-
-// A layer norm and an output matrix. A matrix of its own comes before a tied one, and a folder of
-// the blocks alone has no prefix.
-function layerNormHead(
-  { entries, where }: Weights,
-  names: Readonly<Record<"prefix" | "gain" | "shift" | "matrix" | "embedding", string>>,
-  { vocabulary, hidden, epsilon, isTied }: {
-    readonly vocabulary: number;
-    readonly hidden: number;
-    readonly epsilon: number;
-    readonly isTied: boolean;
-  },
-): Head {
-  const hasPrefix = entries.keys().some((name) => name.startsWith(names.prefix));
-  const prefix = hasPrefix ? names.prefix : "";
-  const isOwn = !isTied || entries.has(names.matrix);
-  const vector = (name: string) => getEntry(entries, prefix + name, where, [hidden]);
-  const gain = vector(names.gain);
-  const matrix = getEntry(
-    entries,
-    isOwn ? names.matrix : prefix + names.embedding,
-    where,
-    [vocabulary, hidden],
-  );
-  return {
-    gain,
-    isCentring: true,
-    matrix,
-    logits(b, residual) {
-      const weights = [b.weight(gain), b.weight(vector(names.shift))];
-      const normal = b.op("LayerNormalization", [residual, ...weights], { axis: -1n, epsilon });
-      return b.op("Gemm", [normal, b.weight(matrix)], { transB: 1n });
-    },
   };
 }
 

@@ -22,6 +22,14 @@ const dtypes: ReadonlyMap<string, Dtype> = new Map([
 // _MAX_HEADER_SIZE of numpy/lib/format.py.
 const maxHeaderBytes = 10_000;
 
+/** An array of a file. */
+export interface NpyArray {
+  /** Where it lies, named "array"; where it is transposed, its transpose: `[columns, rows]`. */
+  readonly entry: TensorEntry;
+  /** Whether it is a matrix whose columns lie one after another (Fortran order). */
+  readonly isTransposed: boolean;
+}
+
 /**
  * Reads where the array of a file lies.
  *
@@ -31,8 +39,27 @@ const maxHeaderBytes = 10_000;
  * that are big-endian, or columns (Fortran order).
  */
 export async function readNpyEntry(source: ByteSource): Promise<TensorEntry> {
-  const need = (isRight: boolean, expected: string, got: string, fix = ""): void => {
-    if (!isRight) throw new DataError("read", { where: source.name, expected, got, fix });
+  const { entry, isTransposed } = await readNpyArray(source);
+  if (isTransposed) throw columns(source);
+  return entry;
+}
+
+function columns({ name: where }: ByteSource): DataError {
+  const fix = "save numpy.ascontiguousarray(...) of it";
+  return new DataError("read", { where, expected: "rows", got: "columns", fix });
+}
+
+/**
+ * Reads where the array of a file lies, a matrix of columns as well.
+ *
+ * @param source The file; only its header is read. Versions 1 to 3.
+ * @returns The array.
+ * @throws {DataError} If it is not such a file, is cut short, or holds objects, records, numbers
+ * that are big-endian, or more than two dimensions in Fortran order.
+ */
+export async function readNpyArray(source: ByteSource): Promise<NpyArray> {
+  const need = (isRight: boolean, expected: string, got: string): void => {
+    if (!isRight) throw new DataError("read", { where: source.name, expected, got });
   };
   const prefix = await source.read(0, Math.min(12, source.byteLength));
   const magic = String.fromCharCode(...prefix.subarray(0, 6));
@@ -58,10 +85,11 @@ export async function readNpyEntry(source: ByteSource): Promise<TensorEntry> {
   need(dims !== undefined && order !== undefined, "a shape and an order", show(header));
 
   const shape = dims.split(",").filter((d) => d.trim()).map(Number);
-  const fix = "save numpy.ascontiguousarray(...) of it";
-  need(order === "False" || shape.length < 2, "rows", "columns", fix);
+  const isTransposed = order === "True" && shape.length > 1;
+  if (isTransposed && shape.length > 2) throw columns(source);
   const end = start + shape.reduce((n, d) => n * d, itemBytes[dtype]);
   const expected = `${end} bytes for ${dtype} ${showShape(shape)}`;
   need(end === source.byteLength, expected, `${source.byteLength}`);
-  return { name: "array", dtype, shape, source, start, end };
+  const lying = isTransposed ? shape.toReversed() : shape;
+  return { entry: { name: "array", dtype, shape: lying, source, start, end }, isTransposed };
 }

@@ -5,6 +5,7 @@
  */
 
 import { openTable } from "./arrow.ts";
+import { type Audit, findAudit } from "./audit_table.ts";
 import { DataError } from "./errors.ts";
 import { type ByteSource, exists, openFile } from "./files.ts";
 import { gatherSummary, type MatchedCheckpoint } from "./gather.ts";
@@ -20,14 +21,16 @@ import { decoderOf, describedBy } from "./sweep_activations.ts";
  *
  * @param sweep The sweep.
  * @param out The folder that it was matched in.
- * @returns The matched sweep as it was matched last, and the distance below which a feature was
- *   present.
+ * @returns The matched sweep as it was matched last, the distance below which a feature was present,
+ *   and what `deno task audit` found, if it was run with the same folder.
  * @throws {DataError} If files are missing, broken, or of other activations, SAEs or another measure.
  */
 export async function readSummary(
   sweep: Sweep,
   out: string,
-): Promise<{ readonly summary: Summary; readonly distance: number }> {
+): Promise<
+  { readonly summary: Summary; readonly distance: number; readonly audit: Audit | undefined }
+> {
   const features = await present(`${out}/features.arrow`);
   const { threshold: distance, steps } = await featuresInfo(features);
   const wanted = checkpointsAt(sweep, steps);
@@ -45,7 +48,7 @@ export async function readSummary(
       ? (await matchedAt(sweep.ceiling, run)).matched
       : undefined,
   });
-  return { summary, distance };
+  return { summary, distance, audit: await findAudit(out) };
 }
 
 /** What all matches with the reference have in common. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { auditMarks, auditSection, auditWarning, markSteps } from "./audit_report.ts";
+import type { Audit } from "./audit_table.ts";
 import { count } from "./axes.ts";
 import {
   agreementFigure,
@@ -29,6 +31,7 @@ import { lineageSurvival } from "./lineages.ts";
 import { html, type Markup, page, raw, scriptJson } from "./html.ts";
 import { randomFrom, sample } from "./random.ts";
 import { type Appearing, checkpointTable, featureTable } from "./report_tables.ts";
+import { scaleChoice } from "./scale_choice.ts";
 import { appearingFeatures, type Summary } from "./summary.ts";
 import boot from "./boot.js" with { type: "text" };
 import style from "./report.css" with { type: "text" };
@@ -65,6 +68,8 @@ export interface ReportOptions {
   readonly threshold?: number;
   /** Whether the page has views of single features, from the data that `writeSite` wrote. */
   readonly hasSite?: boolean;
+  /** What `deno task audit` found; steps that it found something at are marked in every figure. */
+  readonly audit?: Audit | undefined;
 }
 
 /**
@@ -79,8 +84,10 @@ export interface ReportOptions {
  *   reference.
  */
 export async function reportPage(summary: Summary, options: ReportOptions): Promise<string> {
-  const { plotly, generatedBy, nSampled = 10, seed = 0, threshold = 0.5, hasSite = false } =
+  const { plotly, generatedBy, nSampled = 10, seed = 0, threshold = 0.5, hasSite = false, audit } =
     options;
+  const marks = auditMarks(audit);
+  const draw: Draw = (figure) => figureMarkup(markSteps(figure, marks));
   const { name, hook } = summary;
   const appearing = summary.checkpoints.map(({ step }) => ({
     step,
@@ -97,6 +104,7 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
     </header>
     <main>
       ${warnings(summary)}
+      ${auditWarning(audit)}
       ${findings(summary, appearing, threshold)}
 
       <section aria-labelledby="reading">
@@ -104,12 +112,12 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
         ${reading(summary, threshold)}
       </section>
 
-      ${scaleChoice}
+      ${scaleChoice(summary.checkpoints)}
       ${figureSections(summary, threshold).map(({ id, title, figures }) =>
         html`
           <section aria-labelledby="${id}">
             <h2 id="${id}">${title}</h2>
-            ${figures.filter((figure) => figure !== undefined).map(figureMarkup)}
+            ${figures.filter((figure) => figure !== undefined).map(draw)}
           </section>
         `
       )}
@@ -120,17 +128,19 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
           nSampled,
           seed,
           threshold,
+          draw,
         })}
       </section>
       <section aria-labelledby="quality">
         <h2 id="quality">The autoencoders</h2>
-        ${figureMarkup(lossFigure(summary))}
+        ${draw(lossFigure(summary))}
       </section>
 
       <section aria-labelledby="checkpoints">
         <h2 id="checkpoints">All checkpoints</h2>
         ${checkpointTable(summary, appearing, threshold)}
       </section>
+      ${audit ? auditSection(audit) : ""}
     </main>
     <footer>
       <p>Made by ${generatedBy}. The figures are drawn by plotly.js, which is part of this file; nothing
@@ -148,6 +158,8 @@ export async function reportPage(summary: Summary, options: ReportOptions): Prom
     styleAttributes: plotlyStyleAttributes,
   });
 }
+
+type Draw = (figure: Figure) => Markup;
 
 interface FigureSection {
   readonly id: string;
@@ -224,16 +236,6 @@ const noneAppear = html`
   <p>No feature appears for good at a checkpoint other than the first one and the reference.</p>
 `;
 
-const scaleChoice = html`
-  <noscript><p>The figures need JavaScript. The tables below hold their numbers.</p></noscript>
-  <fieldset id="step-scale" hidden>
-    <legend>Training steps:</legend>
-    <label><input type="radio" name="scale" value="symlog" checked> logarithmic, with 0</label>
-    <label><input type="radio" name="scale" value="even"> evenly spaced checkpoints</label>
-    <label><input type="radio" name="scale" value="linear"> linear</label>
-  </fieldset>
-`;
-
 function figureMarkup({ id, title, caption, data, layout, scales }: Figure): Markup {
   return html`
     <section aria-labelledby="${id}-title">
@@ -260,12 +262,13 @@ interface AppearingOptions {
   readonly nSampled: number;
   readonly seed: number;
   readonly threshold: number;
+  readonly draw: Draw;
 }
 
 function appearingSection(
   summary: Summary,
   step: number,
-  { features, nSampled, seed, threshold }: AppearingOptions,
+  { features, nSampled, seed, threshold, draw }: AppearingOptions,
 ): Markup {
   if (features.length === 0) return html`<p>No feature appears at step ${count(step)}.</p>`;
   const chosen = sample(features, nSampled, randomFrom(seed));
@@ -275,7 +278,7 @@ function appearingSection(
     : `Features that appear at step ${count(step)}: ${count(features.length)}. Shown are ` +
       `${count(chosen.length)} of them, drawn with seed ${seed}.`;
   return html`
-    ${figureMarkup(appearingFigure(summary, step, chosen, threshold))}
+    ${draw(appearingFigure(summary, step, chosen, threshold))}
     <p>${howMany}</p>
     ${featureTable(summary, chosen, threshold)}
   `;

@@ -101,7 +101,7 @@ async function firingAt(
   stats: Map<string, CheckpointStats>,
   see: (rows: Sparse, own: Sparse, first: number) => void = () => {},
 ) {
-  const sae = await readSae(checkpoint.sae.path);
+  const sae = await readSae(checkpoint.sae.path, checkpoint.sae);
   const isFirst = !stats.has(checkpoint.name);
   const sums = stats.get(checkpoint.name)?.stats ?? zeroStats(sae.dSae);
   const file = await openFile(activationsPath(job.out, checkpoint));

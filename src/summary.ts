@@ -17,6 +17,8 @@ import type { Losses } from "./sweep.ts";
 export interface CheckpointSummary extends Matched {
   /** Training step of the language model. */
   readonly step: number;
+  /** Tokens that the language model had been trained on, where the sweep file says it. */
+  readonly tokens?: number | undefined;
   /** Measured on the tokens of the sweep. */
   readonly quality: Quality;
   /** From the sweep file. */

@@ -7,7 +7,8 @@
 import { dirname } from "node:path";
 import { DataError, refuseMember } from "./errors.ts";
 import { openFile, readJsonObject, resolveFrom } from "./files.ts";
-import { parseSaeConfig, type SaeConfig } from "./sae_config.ts";
+import { parseHook } from "./hooks.ts";
+import { findCheckpointIndex, placeSae, type SaePlace, type SaeTold } from "./sae.ts";
 
 /** A path as the sweep file writes it, and where it is. */
 export interface NamedPath {
@@ -16,6 +17,9 @@ export interface NamedPath {
   /** Resolved against the folder of the sweep file. */
   readonly path: string;
 }
+
+/** The folder of an SAE, and what the sweep file says of it where its own files are silent. */
+export interface SaePath extends NamedPath, SaeTold {}
 
 /** Losses of an SAE's training, as the sweep file gives them. */
 export interface Losses {
@@ -33,10 +37,12 @@ export interface Checkpoint {
   readonly name: string;
   /** Training step of the language model. */
   readonly step: number;
+  /** Tokens that the language model had been trained on, where the sweep file says it. */
+  readonly tokens?: number | undefined;
   /** Folder of the language model. */
   readonly model: NamedPath;
   /** Folder of the SAE. */
-  readonly sae: NamedPath;
+  readonly sae: SaePath;
   /** From training, where known. */
   readonly losses: Losses;
 }
@@ -90,10 +96,17 @@ export async function readSweep(path: string): Promise<Sweep> {
     "reference",
     "center",
     "ceiling",
+    "hook",
+    "context_size",
   ]);
   const folder = dirname(path);
   const named = (name: string): NamedPath => ({ name, path: resolveFrom(folder, name) });
 
+  const contextSize = at.count("context_size", 1);
+  const told: SaeTold = {
+    ...(json.hook !== undefined && { hook: parseHook(json.hook, path).name }),
+    ...(contextSize !== undefined && { contextSize }),
+  };
   const tokens = fieldsOf(at.object("tokens"), path, "tokens.", ["path", "column"]);
   const checkpoint = async (
     value: unknown,
@@ -105,17 +118,19 @@ export async function readSweep(path: string): Promise<Sweep> {
       "model",
       "sae",
       "losses",
+      "tokens",
     ]);
     const losses = fieldsOf(of.object("losses", {}), path, `${prefix}.losses.`, [
       "overall",
       "l1",
       "mse",
     ]);
-    const sae = named(of.string("sae"));
-    const step = of.count("step") ?? otherwise?.step ?? await stepOf(sae.path, path, prefix);
+    const sae: SaePath = { ...named(of.string("sae")), ...told };
+    const step = of.count("step") ?? otherwise?.step ?? await stepOf(sae, path, prefix);
     return {
       name: otherwise === undefined ? `step${step}` : "ceiling",
       step,
+      tokens: of.count("tokens"),
       model: named(of.string("model", otherwise?.model.name)),
       sae,
       losses: losses.numbers(),
@@ -168,14 +183,13 @@ export async function readSweep(path: string): Promise<Sweep> {
   };
 }
 
-async function stepOf(sae: string, where: string, prefix: string): Promise<number> {
-  const cfg = await openFile(`${sae}/cfg.json`);
-  const index = parseSaeConfig(await readJsonObject(cfg), cfg.name).checkpointIndex;
+async function stepOf(sae: SaePath, where: string, prefix: string): Promise<number> {
+  const { checkpointIndex: index, where: file } = await findCheckpointIndex(sae.path, sae);
   const step = index === undefined ? undefined : pythiaSteps[index];
   if (step === undefined) {
     throw new DataError("find", {
       where: `"${prefix}.step" in ${where}`,
-      expected: `a step, or a checkpoint_index below ${pythiaSteps.length} in ${cfg.name}`,
+      expected: `a step, or a checkpoint_index below ${pythiaSteps.length} in ${file}`,
       got: index === undefined ? "neither" : `index ${index}`,
     });
   }
@@ -198,11 +212,11 @@ function fieldsOf(json: Json, where: string, prefix: string, known: readonly str
       if (typeof value !== "string") refuseMember(where, prefix + key, "text", value);
       return value;
     },
-    count(key: string): number | undefined {
+    count(key: string, least = 0): number | undefined {
       const value = json[key];
       if (value === undefined) return undefined;
-      if (!Number.isSafeInteger(value) || (value as number) < 0) {
-        refuseMember(where, prefix + key, "a count", value);
+      if (!Number.isSafeInteger(value) || (value as number) < least) {
+        refuseMember(where, prefix + key, least > 0 ? "a number of tokens" : "a count", value);
       }
       return value as number;
     },
@@ -248,21 +262,20 @@ export function checkpointsAt(sweep: Sweep, steps?: readonly number[]): readonly
 }
 
 /** What all checkpoints of a sweep have in common. */
-export type Agreement = Pick<SaeConfig, "hook" | "contextSize">;
+export type Agreement = Pick<SaePlace, "hook" | "contextSize">;
 
 /**
- * Reads the cfg.json of every SAE of a sweep, and checks that they read the same place.
+ * Reads what the files of every SAE of a sweep say, and checks that they read the same place.
  *
  * @param sweep The sweep.
  * @returns Their hook and context size.
  * @throws {DataError} If two differ, or one cannot be read.
  */
 export async function agreeOnHook(sweep: Sweep): Promise<Agreement> {
-  let first: (Agreement & { readonly where: string }) | undefined;
+  let first: SaePlace | undefined;
   for (const { sae } of [...sweep.checkpoints, ...(sweep.ceiling ? [sweep.ceiling] : [])]) {
-    const source = await openFile(`${sae.path}/cfg.json`);
-    const { hook, contextSize } = parseSaeConfig(await readJsonObject(source), source.name);
-    first ??= { hook, contextSize, where: source.name };
+    const { hook, contextSize, where } = await placeSae(sae.path, sae);
+    first ??= { hook, contextSize, where };
     const differs = hook.name !== first.hook.name
       ? [`hook ${first.hook.name}`, hook.name]
       : contextSize !== first.contextSize
@@ -270,7 +283,7 @@ export async function agreeOnHook(sweep: Sweep): Promise<Agreement> {
       : undefined;
     if (differs) {
       throw new DataError("compare", {
-        where: source.name,
+        where,
         expected: `${differs[0]} as in ${first.where}`,
         got: differs[1],
         fix: "put SAEs of one hook and context size in a sweep",

@@ -76,7 +76,7 @@ export function checkSame(reference: ActivationInfo, other: ActivationInfo, out:
  * @throws {DataError} If the SAE is another one by now.
  */
 export async function decoderOf({ sae }: Checkpoint, info: ActivationInfo): Promise<Float32Array> {
-  const { decoder, files } = await readSae(sae.path);
+  const { decoder, files } = await readSae(sae.path, sae);
   for (const file of files) {
     const hash = await sha256(file);
     if (info.sources.some((source) => source.sha256 === hash)) continue;

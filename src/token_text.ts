@@ -14,6 +14,7 @@
 import { dirname } from "node:path";
 import { DataError, refuseMember, show } from "./errors.ts";
 import { exists, openFile, readJsonObject, resolveFrom } from "./files.ts";
+import { readNamed } from "./named_tokens.ts";
 
 /** What the tokens of a tokenizer read as. */
 export interface TokenTexts {
@@ -77,7 +78,7 @@ export async function readTokenTexts(path: string): Promise<TokenTexts> {
     return readable(piece);
   });
 
-  const named = await readNamed(dirname(source.name));
+  const named = await readNamed(dirname(source.name), ["pad_token", "bos_token"]);
   const idOf = (key: string) => {
     const id = named[key] === undefined ? -1 : tokens.indexOf(named[key]);
     return id === -1 ? undefined : id;
@@ -193,24 +194,6 @@ function readVocabulary(
   }
   if (tokens.length === 0) refuseMember(where, "model.vocab", "a token", vocab);
   return { tokens, special: new Set(more.filter((t) => t.special).map(({ id }) => id as number)) };
-}
-
-// The special tokens that the files beside a tokenizer name, by what they are for.
-async function readNamed(folder: string): Promise<Readonly<Record<string, string>>> {
-  const named: Record<string, string> = {};
-  for (const file of ["special_tokens_map.json", "tokenizer_config.json"]) {
-    const path = resolveFrom(folder, file);
-    if (!await exists(path)) continue;
-    const json = await readJsonObject(await openFile(path));
-    for (const key of ["pad_token", "bos_token"]) {
-      const value = json[key];
-      if (value === undefined || value === null) continue;
-      const token = typeof value === "string" ? value : Object(value).content;
-      if (typeof token !== "string") refuseMember(path, key, "a token", value);
-      named[key] = token;
-    }
-  }
-  return named;
 }
 
 // What the steps of a decoder make of a token, in order.

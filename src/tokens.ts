@@ -1,8 +1,7 @@
 /**
  * The tokens of a sweep: rows of ids from a file, cut to the context.
  *
- * Rows count from 0 in messages, in file order. Only as many are read as the tokens asked for need;
- * of Parquet the unit is a row group, of which all rows are decoded unless the file has an index.
+ * Rows count from 0 in messages, in file order. Only as many are read as the tokens asked for need.
  *
  * @module
  */
@@ -10,7 +9,9 @@
 import { openRows } from "./arrow.ts";
 import { DataError, show } from "./errors.ts";
 import type { ByteSource } from "./files.ts";
+import { readJsonLines } from "./json_lines.ts";
 import { readNpyEntry } from "./npy.ts";
+import { openParquet } from "./parquet.ts";
 import {
   type Dtype,
   getEntry,
@@ -49,11 +50,11 @@ type Rows = AsyncGenerator<unknown>;
 type ReadRows = (source: ByteSource, wanted: Wanted) => Rows;
 
 const formats: ReadonlyMap<string, readonly [expected: string, read: ReadRows]> = new Map([
-  [".parquet", ["a Parquet file", parquetRows]],
+  [".parquet", ["a Parquet file", (source, { column }) => readParquetColumn(source, column)]],
   [".arrow", ["an uncompressed Arrow file", arrowRows]],
   [".feather", ["an uncompressed Arrow file", arrowRows]],
   [".ipc", ["an uncompressed Arrow file", arrowRows]],
-  [".jsonl", ["UTF-8 text", jsonRows]],
+  [".jsonl", ["UTF-8 text", (source, { column }) => readJsonColumn(source, column)]],
   [".npy", ["a .npy file", npyRows]],
   [".safetensors", ["a safetensors file", safetensorsRows]],
 ]);
@@ -157,73 +158,50 @@ function checkColumn(names: readonly string[], column: string, where: string): v
   }
 }
 
-// For libraries which a broken file leads to bytes that are not there.
-async function readWithin(source: ByteSource, start: number, end: number) {
-  if (0 <= start && start <= end && end <= source.byteLength) return await source.read(start, end);
-  throw new Error(`bytes ${start} to ${end}`);
-}
-
-async function* parquetRows(source: ByteSource, { column, nRows }: Wanted): Rows {
-  const parquet = await import("npm:hyparquet@1.31.5");
-  const { compressors } = await import("npm:hyparquet-compressors@1.1.2");
-  const file = {
-    byteLength: source.byteLength,
-    slice(start: number, end = source.byteLength) {
-      const part = readWithin(source, start, end).then(({ buffer }) => buffer);
-      part.catch(() => {}); // hyparquet leaves a part unseen if another one fails first
-      return part;
-    },
-  };
-  const metadata = await parquet.parquetMetadataAsync(file);
-  const names = parquet.parquetSchema(metadata).children.map(({ element }) => element.name);
-  checkColumn(names, column, source.name);
-
-  const options = { file, metadata, columns: [column], compressors, useOffsetIndex: true };
-  let rowStart = 0;
-  for (const { num_rows } of metadata.row_groups) {
-    const rowEnd = Math.min(nRows, rowStart + Number(num_rows));
-    const rows = await parquet.parquetReadObjects({ ...options, rowStart, rowEnd });
-    for (const row of rows) yield row[column];
-    rowStart = rowEnd;
-  }
-}
-
 async function* arrowRows(source: ByteSource, { column, contextSize }: Wanted): Rows {
   const { names, rows } = await openRows(source);
   checkColumn(names, column, source.name);
   yield* rows(column, contextSize);
 }
 
-async function* jsonRows(source: ByteSource, { column }: Wanted): Rows {
-  let row = 0;
-  for await (const line of lines(source)) {
-    if (line.trim() === "") continue;
-    const where = `row ${row++} in ${source.name}`;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (cause) {
-      throw tokenError(where, "JSON", show(line.slice(0, 40)), { cause });
-    }
+/**
+ * The rows of one column of a Parquet file.
+ *
+ * @param source The file.
+ * @param column Its name.
+ * @returns A list as an array, text as a string, null as null; read when they are asked for.
+ * @throws {Error} hyparquet's, in its words, if the file cannot be read.
+ * @throws {DataError} If there is no such column, or it is nested.
+ */
+export async function* readParquetColumn(
+  source: ByteSource,
+  column: string,
+): AsyncGenerator<unknown> {
+  const { names, rows } = await openParquet(source);
+  checkColumn(names, column, source.name);
+  yield* rows(column);
+}
+
+/**
+ * One member of each line of JSON; of a line that is no object, the line.
+ *
+ * @param source The file.
+ * @param column The member's name.
+ * @returns Its values, in file order; read when they are asked for.
+ * @throws {TypeError} If the file is not UTF-8.
+ * @throws {DataError} If a line is not JSON, or an object is without the member.
+ */
+export async function* readJsonColumn(
+  source: ByteSource,
+  column: string,
+): AsyncGenerator<unknown> {
+  for await (const { value, where } of readJsonLines(source)) {
     if (value !== Object(value) || Array.isArray(value)) yield value;
     else {
       checkColumn(Object.keys(value as object), column, where);
       yield (value as Record<string, unknown>)[column];
     }
   }
-}
-
-async function* lines(source: ByteSource): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let rest = "";
-  for (let at = 0; at < source.byteLength; at += 1 << 20) {
-    const end = Math.min(source.byteLength, at + (1 << 20));
-    const text = decoder.decode(await source.read(at, end), { stream: end < source.byteLength });
-    const whole = (rest + text).split("\n");
-    rest = whole.pop()!;
-    yield* whole;
-  }
-  yield rest;
 }
 
 async function* npyRows(source: ByteSource, wanted: Wanted): Rows {

@@ -7,8 +7,6 @@
  * and nothing is executed. A value that is not a tensor is refused too, not skipped: what a
  * checkpoint says is read whole or not at all.
  *
- * @see {@link https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT | The zip format}
- *
  * @module
  */
 
@@ -16,12 +14,7 @@ import { BufferReader, Parser } from "npm:pickleparser@0.2.1";
 import { DataError, show } from "./errors.ts";
 import type { ByteSource } from "./files.ts";
 import { type Dtype, itemBytes, showShape, type TensorEntry } from "./safetensors.ts";
-
-// The bytes of one record of a zip.
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
+import { readRecord, readZip, type ZipRecord } from "./zip.ts";
 
 // A storage, as the pickle names it.
 interface Storage {
@@ -45,12 +38,20 @@ const storages: Readonly<Record<string, Dtype>> = {
   DoubleStorage: "F64",
 };
 
-// The largest zip directory and pickle: some 20,000 tensors, and little enough that a hostile one
-// cannot fill the memory.
+// The largest pickle: some 20,000 tensors, and little enough that a hostile one cannot fill the
+// memory.
 const maxBytes = 4 << 20;
 
 // The longest text or number in a pickle.
 const maxItemBytes = 4096;
+
+/** A tensor of a state dict. */
+export interface TorchTensor {
+  /** Where it lies; where it is transposed, its transpose: `[columns, rows]`. */
+  readonly entry: TensorEntry;
+  /** Whether it is a matrix whose columns lie one after another, as `weight.T` is saved. */
+  readonly isTransposed: boolean;
+}
 
 /**
  * Reads where every tensor of a state dict lies.
@@ -61,32 +62,70 @@ const maxItemBytes = 4096;
  * contiguous.
  */
 export async function readTorchEntries(source: ByteSource): Promise<Map<string, TensorEntry>> {
-  const records = await readRecords(source);
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, { entry, isTransposed }] of await readTorchTensors(source)) {
+    const [nColumns, nRows] = entry.shape;
+    if (isTransposed) throw notContiguous(name, source, [1, nRows], [nRows, nColumns]);
+    entries.set(name, entry);
+  }
+  return entries;
+}
+
+/**
+ * Reads where every tensor of a state dict lies, the transposed ones as well.
+ *
+ * @param source A file that `torch.save(model.state_dict(), path)` wrote: `ae.pt`.
+ * @returns The tensors by name, in the order of the state dict; two of one storage may overlap.
+ * @throws {DataError} If it is not such a file, holds anything but tensors, or a tensor is neither
+ * contiguous nor a transposed matrix.
+ */
+export async function readTorchTensors(source: ByteSource): Promise<Map<string, TorchTensor>> {
+  const records = await readZip(source, {
+    fix: "a file saved before torch 1.6 must be loaded and saved again",
+  });
+  for (const { name, isDeflated } of records.values()) {
+    const got = `a compressed ${show(name)}`;
+    if (isDeflated) throw refusal(source, "records as they are", got);
+  }
   const names = [...records.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (names.length !== 1) throw refusal(source, "one data.pkl in it", `${names.length}`);
   const root = names[0].slice(0, -"data.pkl".length);
 
   const order = records.get(`${root}byteorder`);
-  if (order && String.fromCharCode(...await readSpan(source, order)) !== "little") {
+  if (order && String.fromCharCode(...await readSmall(source, order)) !== "little") {
     throw refusal(source, "little-endian numbers", "another byte order");
   }
-  const { dict, views } = unpickle(await readSpan(source, records.get(names[0])!), source);
+  const { dict, views } = unpickle(await readSmall(source, records.get(names[0])!), source);
   if (!(dict instanceof Map)) throw refusal(source, "a dict of tensors", kindOf(dict));
 
-  const entries = new Map<string, TensorEntry>();
+  const tensors = new Map<string, TorchTensor>();
   for (const [name, value] of dict) {
     const view = views.get(value);
     if (typeof name !== "string" || view === undefined) {
       const got = `${kindOf(value)} at ${kindOf(name)}`;
       throw refusal(source, "only tensors by name", got, "save the state dict alone");
     }
-    entries.set(name, toEntry(name, view, { source, records, root }));
+    tensors.set(name, toTensor(name, view, { source, records, root }));
   }
-  return entries;
+  return tensors;
 }
 
 function refusal(source: ByteSource, expected: string, got: string, fix = ""): DataError {
   return new DataError("read", { where: source.name, expected, got, fix });
+}
+
+function notContiguous(
+  name: string,
+  source: ByteSource,
+  stride: readonly number[],
+  shape: readonly number[],
+): DataError {
+  return new DataError("read tensor", {
+    where: `${show(name)} in ${source.name}`,
+    expected: "a contiguous tensor",
+    got: `strides ${showShape(stride)} for shape ${showShape(shape)}`,
+    fix: "save it with .contiguous()",
+  });
 }
 
 // What an unpickled value is; never its contents, which may be vast or hold themselves.
@@ -95,79 +134,11 @@ function kindOf(value: unknown): string {
   return value === Object(value) ? "an object" : show(value);
 }
 
-async function readSpan(source: ByteSource, { start, end }: Span): Promise<Uint8Array> {
-  if (end - start > maxBytes) {
-    throw refusal(source, `a record of at most ${maxBytes} bytes`, `${end - start}`);
+async function readSmall(source: ByteSource, record: ZipRecord): Promise<Uint8Array> {
+  if (record.byteLength > maxBytes) {
+    throw refusal(source, `a record of at most ${maxBytes} bytes`, `${record.byteLength}`);
   }
-  return await source.read(start, end);
-}
-
-// The bytes of every record, by name, each within the file.
-async function readRecords(source: ByteSource): Promise<Map<string, Span>> {
-  const cut = () => refusal(source, "a whole zip file", "a part or another", "get the file again");
-  const readView = async (start: number, length: number): Promise<DataView<ArrayBuffer>> => {
-    if (length > maxBytes || start + length > source.byteLength) throw cut();
-    return new DataView((await source.read(start, start + length)).buffer);
-  };
-
-  const directory = await readView(...await findDirectory(source, readView));
-  const records = new Map<string, Span>();
-  for (let at = 0; at < directory.byteLength;) {
-    if (at + 46 > directory.byteLength || directory.getUint32(at, true) !== 0x02014b50) throw cut();
-    const nameEnd = at + 46 + directory.getUint16(at + 28, true);
-    const extraEnd = nameEnd + directory.getUint16(at + 30, true);
-    const next = extraEnd + directory.getUint16(at + 32, true);
-    if (next > directory.byteLength) throw cut();
-    const name = new TextDecoder().decode(directory.buffer.slice(at + 46, nameEnd));
-    const [length, stored, header] = longSizes(directory, at, [nameEnd, extraEnd]);
-    if (directory.getUint16(at + 10, true) !== 0 || stored !== length) {
-      throw refusal(source, "records as they are", `a compressed ${show(name)}`);
-    }
-    const local = await readView(header, 30);
-    const start = header + 30 + local.getUint16(26, true) + local.getUint16(28, true);
-    if (local.getUint32(0, true) !== 0x04034b50 || start + length > source.byteLength) throw cut();
-    records.set(name, { start, end: start + length });
-    at = next;
-  }
-  return records;
-}
-
-type ReadView = (start: number, length: number) => Promise<DataView<ArrayBuffer>>;
-
-// Start and length of the zip directory, as its end record says, or the 64-bit one before that.
-async function findDirectory(source: ByteSource, readView: ReadView): Promise<[number, number]> {
-  const length = Math.min(source.byteLength, 20 + 22 + 0xffff);
-  const tail = await readView(source.byteLength - length, length);
-  for (let at = length - 22; at >= 0; at--) {
-    const isEnd = tail.getUint32(at, true) === 0x06054b50 &&
-      at + 22 + tail.getUint16(at + 20, true) === length;
-    if (isEnd && at >= 20 && tail.getUint32(at - 20, true) === 0x07064b50) {
-      const long = await readView(Number(tail.getBigUint64(at - 12, true)), 56);
-      return [Number(long.getBigUint64(48, true)), Number(long.getBigUint64(40, true))];
-    }
-    if (isEnd) return [tail.getUint32(at + 16, true), tail.getUint32(at + 12, true)];
-  }
-  throw refusal(
-    source,
-    "a whole zip file",
-    "none",
-    "a file saved before torch 1.6 must be loaded and saved again",
-  );
-}
-
-// Length, stored length and place of a record: where 32 bits do not do, 64 in field 1 of the extra.
-function longSizes(view: DataView, at: number, [extra, end]: [number, number]): number[] {
-  const sizes = [24, 20, 42].map((field) => view.getUint32(at + field, true));
-  for (let field = extra; field + 4 <= end; field += 4 + view.getUint16(field + 2, true)) {
-    if (view.getUint16(field, true) !== 1) continue;
-    let from = field + 4;
-    return sizes.map((size) => {
-      if (size !== 0xffffffff || from + 8 > end) return size;
-      from += 8;
-      return Number(view.getBigUint64(from - 8, true));
-    });
-  }
-  return sizes;
+  return await readRecord(source, record);
 }
 
 // What the pickle holds, and which of its values are tensors.
@@ -246,30 +217,29 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(isCount);
 }
 
-// A view as an entry, if it is contiguous and its storage lies in the file as the pickle says.
-function toEntry(
+// A view as a tensor, if it is contiguous, or as a matrix its transpose is, and its storage lies in
+// the file as the pickle says.
+function toTensor(
   name: string,
   { storage: { dtype, key, nItems }, offset, shape, stride }: View,
   { source, records, root }: {
     source: ByteSource;
-    records: ReadonlyMap<string, Span>;
+    records: ReadonlyMap<string, ZipRecord>;
     root: string;
   },
-): TensorEntry {
-  const need = (isRight: boolean, expected: string, got: string, fix = ""): void => {
+): TorchTensor {
+  const need = (isRight: boolean, expected: string, got: string): void => {
     const where = `${show(name)} in ${source.name}`;
-    if (!isRight) throw new DataError("read tensor", { where, expected, got, fix });
+    if (!isRight) throw new DataError("read tensor", { where, expected, got });
   };
   if (!isCounts(shape) || !isCounts(stride) || !isCount(offset)) {
     throw refusal(source, "a view in integers from 0", `another of ${show(name)}`);
   }
-  // From the innermost dimension; n is the stride that each should have, then the number of elements.
-  let n = 1, isContiguous = true;
-  for (let d = shape.length - 1; d >= 0; n *= shape[d--]) {
-    isContiguous &&= shape[d] === 1 || stride[d] === n;
-  }
-  const strides = `strides ${showShape(stride)} for shape ${showShape(shape)}`;
-  need(isContiguous || n === 0, "a contiguous tensor", strides, "save it with .contiguous()");
+  const n = shape.reduce((n, d) => n * d, 1);
+  const isWhole = n === 0 || isRowMajor(shape, stride);
+  const isTransposed = !isWhole && shape.length === 2 &&
+    isRowMajor(shape.toReversed(), stride.toReversed());
+  if (!isWhole && !isTransposed) throw notContiguous(name, source, stride, shape);
 
   const bytes = itemBytes[dtype];
   const span = records.get(`${root}data/${key}`);
@@ -278,5 +248,18 @@ function toEntry(
   need(length === nItems * bytes, expected, `${length ?? "none"}`);
   need(offset + n <= nItems, `at most ${nItems} elements of storage ${show(key)}`, `${offset + n}`);
   const start = span!.start + offset * bytes;
-  return { name, dtype, shape, source, start, end: start + n * bytes };
+  const lying = isTransposed ? shape.toReversed() : shape;
+  return {
+    entry: { name, dtype, shape: lying, source, start, end: start + n * bytes },
+    isTransposed,
+  };
+}
+
+// Whether the elements lie one after another, the last dimension fastest.
+function isRowMajor(shape: readonly number[], stride: readonly number[]): boolean {
+  // From the innermost dimension; n is the stride that each should have.
+  for (let d = shape.length - 1, n = 1; d >= 0; n *= shape[d--]) {
+    if (shape[d] !== 1 && stride[d] !== n) return false;
+  }
+  return true;
 }

@@ -9,6 +9,7 @@ import { exists, openFile, readJsonObject, writeFile } from "./files.ts";
 import { readMatch, readMatchInfo } from "./match_table.ts";
 import { checkMadeFrom } from "./metadata.ts";
 import { countReordered, type ReorderInfo, reorderTensors } from "./reorder.ts";
+import { detectSaeFormat } from "./sae.ts";
 import { parseSaeConfig } from "./sae_config.ts";
 import { getEntry, readEntries } from "./safetensors.ts";
 import type { Checkpoint, Sweep } from "./sweep.ts";
@@ -34,7 +35,8 @@ export type ReorderOrigin = Omit<ReorderInfo, keyof ReturnType<typeof countReord
  * @param best Features to take, -1 for one that never fires; see {@linkcode featureAxes}: `[S]`.
  * @param origin Where the order comes from.
  * @returns What was done.
- * @throws {DataError} If a file is missing or broken, or has a tensor that SAELens does not write.
+ * @throws {DataError} If a file is missing or broken, is of another collection than SAELens, or has a
+ *   tensor that SAELens does not write.
  */
 export async function writeReorderedSae(
   from: string,
@@ -42,6 +44,15 @@ export async function writeReorderedSae(
   best: ArrayLike<number>,
   origin: ReorderOrigin,
 ): Promise<ReorderInfo> {
+  const format = await detectSaeFormat(from);
+  if (format !== "SAELens") {
+    throw new DataError("reorder the SAE of", {
+      where: from,
+      expected: "the files of SAELens",
+      got: `those of ${format}`,
+      fix: "load it with SAELens and save it again",
+    });
+  }
   const cfgFile = await openFile(`${from}/cfg.json`);
   const cfg = await readJsonObject(cfgFile);
   const { activation, isFolded } = parseSaeConfig(cfg, cfgFile.name);

@@ -157,7 +157,8 @@ const cases: Record<string, Case> = {
   },
   "an unknown architecture": {
     make: ({ model, json }) => json(`${model}/config.json`, { model_type: "mamba" }),
-    message: 'Cannot read model FOLDER/ckpt_8/model: expected model_type gpt_neox, got "mamba"',
+    message:
+      'Cannot read model FOLDER/ckpt_8/model: expected model_type gpt_neox, gpt2, llama, olmo2, got "mamba"',
   },
   "an unknown SAE architecture": {
     make: ({ sae, json }) => json(`${sae}/cfg.json`, { architecture: "transcoder" }),

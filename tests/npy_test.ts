@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { bytesInMemory, type ByteSource } from "../src/files.ts";
-import { readNpyEntry } from "../src/npy.ts";
+import { readNpyArray, readNpyEntry } from "../src/npy.ts";
 import { randomFrom } from "../src/random.ts";
 import { type Dtype, readFloats } from "../src/safetensors.ts";
 
@@ -63,6 +63,21 @@ Deno.test("readNpyEntry() reads a scalar, an empty array, a vector in Fortran or
   for (const [text, bytes, shape] of cases) {
     assert.deepEqual((await readNpyEntry(file(text, new Uint8Array(bytes)))).shape, shape);
   }
+});
+
+Deno.test("readNpyArray() finds a matrix of columns as its transpose", async () => {
+  const columns = new Uint8Array(new Float32Array([1, 4, 2, 5, 3, 6]).buffer);
+  const { entry, isTransposed } = await readNpyArray(
+    file(header("<f4", "(2, 3)", "True"), columns),
+  );
+  assert.deepEqual([entry.shape, isTransposed], [[3, 2], true]);
+  assert.deepEqual([...await readFloats(entry)], [1, 4, 2, 5, 3, 6]);
+  const cube = file(header("<f4", "(1, 2, 3)", "True"), columns);
+  await assert.rejects(readNpyArray(cube), {
+    name: "DataError",
+    message: "Cannot read x.npy: expected rows, got columns; " +
+      "save numpy.ascontiguousarray(...) of it",
+  });
 });
 
 const dtypes = "|b1, |u1, |i1, <u2, <i2, <f2, <u4, <i4, <f4, <u8, <i8, <f8";

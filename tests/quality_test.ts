@@ -11,6 +11,7 @@ const [D, F, T] = [6, 9, 5]; // d_in, d_sae, tokens of a sequence
 
 function randomSae(seed: number, normalization: Normalization): Sae {
   return {
+    format: "SAELens",
     where: "by hand",
     hook: parseHook("blocks.0.hook_resid_pre", "by hand"),
     dIn: D,
@@ -29,11 +30,14 @@ function randomSae(seed: number, normalization: Normalization): Sae {
       start: 0,
       end: 0,
     },
+    isEncoderTransposed: false,
+    encoderValues: undefined,
     encoderScale: new Float32Array(F).fill(1),
     encoderBias: new Float32Array(F),
     decoder: randomDense(F * D, 1, seed),
     decoderBias: randomDense(D, 1, seed + 1),
     checkpointIndex: undefined,
+    expectedL0: undefined,
     files: [],
   };
 }

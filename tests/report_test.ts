@@ -117,8 +117,10 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
   }));
   const calls: unknown[][] = [];
   let choose = (_: unknown) => {};
+  const tokens = { tickvals: [0.5], ticktext: ["1B"], "title.text": "tokens" };
   const choice = {
     hidden: true,
+    dataset: { tokens: JSON.stringify(tokens) },
     addEventListener: (_: string, listener: typeof choose) => choose = listener,
     querySelector: () => ({ value: "symlog" }),
   };
@@ -171,6 +173,19 @@ Deno.test("the boot script draws every figure and lays it out anew on another sc
     "xaxis.tickformat": "",
     "xaxis.tickvals": [0, 1],
     "xaxis.ticktext": ["0", "9"],
+    "xaxis.title.text": "training step of the language model",
+  });
+  const nAll = calls.length;
+  choose({ target: { value: "tokens" } });
+  const [, , placed, ticks] = calls[nAll + histogram] as [string, number, object, object];
+  assert.deepEqual(placed, { x: [[-0.5, 0.5, 1.5]] });
+  assert.deepEqual(ticks, {
+    "xaxis.range": [-0.5, 1.5],
+    "xaxis.tickmode": "array",
+    "xaxis.tickformat": "",
+    "xaxis.tickvals": [0.5],
+    "xaxis.ticktext": ["1B"],
+    "xaxis.title.text": "tokens",
   });
 });
 

@@ -47,7 +47,17 @@ const malformed: Record<string, [unknown, string]> = {
   "a misspelt key": [
     { tokens, checkpoints: [one], refrence: 1 },
     'Cannot read "refrence" in <sweep>: expected name, tokens, tokenizer, checkpoints, ' +
-    "reference, center, ceiling, got another key",
+    "reference, center, ceiling, hook, context_size, got another key",
+  ],
+  "a hook that is none": [
+    { tokens, checkpoints: [one], hook: "layers.3" },
+    'Cannot find hook "layers.3" of <sweep>: expected blocks.<layer>.hook_resid_pre, ' +
+    ".hook_resid_mid, .hook_resid_post, .hook_attn_out, .hook_mlp_out, .attn.hook_z, " +
+    "got another name",
+  ],
+  "a context size of 0": [
+    { tokens, checkpoints: [one], context_size: 0 },
+    'Cannot read "context_size" in <sweep>: expected a number of tokens, got 0',
   ],
   "no tokens": [
     { checkpoints: [one] },
@@ -71,7 +81,7 @@ const malformed: Record<string, [unknown, string]> = {
   ],
   "an unknown key of a checkpoint": [
     { tokens, checkpoints: [{ ...one, stpe: 2 }] },
-    'Cannot read "checkpoints[0].stpe" in <sweep>: expected step, model, sae, losses, ' +
+    'Cannot read "checkpoints[0].stpe" in <sweep>: expected step, model, sae, losses, tokens, ' +
     "got another key",
   ],
   "a checkpoint without a model": [
@@ -129,7 +139,7 @@ const malformed: Record<string, [unknown, string]> = {
   ],
   "an unknown key of the ceiling": [
     { tokens, checkpoints: [one], ceiling: { step: 1, sae: "s", seed: 2 } },
-    'Cannot read "ceiling.seed" in <sweep>: expected step, model, sae, losses, got another key',
+    'Cannot read "ceiling.seed" in <sweep>: expected step, model, sae, losses, tokens, got another key',
   ],
 };
 
@@ -154,7 +164,7 @@ Deno.test("readSweep() sorts by step, resolves paths, and follows the last step 
     {
       tokens,
       checkpoints: [
-        { step: 512, model: "m512", sae: "s512", losses: { mse: 2 } },
+        { step: 512, model: "m512", sae: "s512", losses: { mse: 2 }, tokens: 1_073_741_824 },
         { step: 0, model: "/models/m0", sae: "./s0" },
       ],
     },
@@ -169,6 +179,7 @@ Deno.test("readSweep() sorts by step, resolves paths, and follows the last step 
           {
             name: "step0",
             step: 0,
+            tokens: undefined,
             model: { name: "/models/m0", path: "/models/m0" },
             sae: { name: "./s0", path: `${folder}/s0` },
             losses: {},
@@ -176,6 +187,7 @@ Deno.test("readSweep() sorts by step, resolves paths, and follows the last step 
           {
             name: "step512",
             step: 512,
+            tokens: 1_073_741_824,
             model: { name: "m512", path: `${folder}/m512` },
             sae: { name: "s512", path: `${folder}/s512` },
             losses: { mse: 2 },
@@ -205,6 +217,44 @@ Deno.test("readSweep() takes what is said over what is assumed", () =>
       assert.deepEqual(tokenizer, { name: "tokenizer.json", path: `${folder}/tokenizer.json` });
     },
   ));
+
+Deno.test("readSweep() gives every SAE the hook and context size of the sweep", () =>
+  withSweep(
+    { tokens, checkpoints: [one], ceiling: { sae: "c" }, hook, context_size: 64 },
+    {},
+    async (path, folder) => {
+      const { checkpoints, ceiling } = await readSweep(path);
+      const told = { hook, contextSize: 64 };
+      assert.deepEqual(checkpoints[0].sae, { name: "s", path: `${folder}/s`, ...told });
+      assert.deepEqual(ceiling?.sae, { name: "c", path: `${folder}/c`, ...told });
+    },
+  ));
+
+const contradictions: Record<string, [object, string]> = {
+  "another hook": [
+    { hook: "blocks.2.hook_resid_pre" },
+    "the hook of the sweep: expected blocks.3.hook_resid_pre as in <cfg>, " +
+    'got blocks.2.hook_resid_pre; leave "hook" out where the SAE\'s own files have it',
+  ],
+  "another context size": [
+    { context_size: 64 },
+    "the context_size of the sweep: expected 128 as in <cfg>, got 64; " +
+    'leave "context_size" out where the SAE\'s own files have it',
+  ],
+};
+for (const [what, [more, message]] of Object.entries(contradictions)) {
+  Deno.test(`agreeOnHook() refuses ${what} than the SAE's own`, () =>
+    withSweep(
+      { tokens, checkpoints: [one], ...more },
+      { s: cfg() },
+      async (path, folder) => {
+        await assert.rejects(agreeOnHook(await readSweep(path)), {
+          name: "DataError",
+          message: `Cannot read SAE at ${message.replace("<cfg>", `${folder}/s/cfg.json`)}`,
+        });
+      },
+    ));
+}
 
 Deno.test("readSweep() takes the ceiling's model from the reference", () =>
   withSweep(

@@ -34,6 +34,18 @@ for (const name of Object.keys(manifest.saes)) {
   });
 }
 
+Deno.test("writeReorderedSae() refuses the files of another collection", async () => {
+  const from = new URL("../fixtures/sae_formats/sparsify/layers.0", import.meta.url).pathname;
+  await inTempDir(async (folder) => {
+    await assert.rejects(writeReorderedSae(from, folder, [0], origin), {
+      name: "DataError",
+      message: `Cannot reorder the SAE of ${from}: expected the files of SAELens, got those of ` +
+        "sparsify; load it with SAELens and save it again",
+    });
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
+});
+
 Deno.test("writeReordered() writes the SAEs of a matched sweep, once", async () => {
   await inTempDir(async (folder) => {
     const end = `${goldens}end_to_end`;

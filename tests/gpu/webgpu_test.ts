@@ -10,7 +10,7 @@ import { encoderGraph } from "../../src/encoder.ts";
 import { DataError } from "../../src/errors.ts";
 import { extractSweep } from "../../src/extract_sweep.ts";
 import { openFile } from "../../src/files.ts";
-import { parseHook } from "../../src/hooks.ts";
+import { type Hook, parseHook } from "../../src/hooks.ts";
 import { type Model, readModel } from "../../src/model.ts";
 import { buildGraph, type Graph } from "../../src/onnx.ts";
 import { randomFrom } from "../../src/random.ts";
@@ -91,27 +91,38 @@ test("the encoder of fixtures/tiny is the same on WebGPU", async () => {
   await assertSame(graph, randomIds(model, 2 * sae.contextSize), sae.dSae);
 });
 
-for (const name of [...Deno.readDirSync(`${fixtures}odd`)].filter((e) => e.isDirectory)) {
-  test(`a model with ${name.name.replaceAll("_", " ")} is the same on WebGPU`, async () => {
-    const model = await readModel(`${fixtures}odd/${name.name}`);
+// Values at a hook and those above 0, as an encoder gives them.
+function hookGraph(model: Model, hook: Hook, D: number): (device: Provider) => Graph {
+  const port = { dtype: "float32", shape: ["tokens", D] } as const;
+  return (device) =>
+    buildGraph(
+      { tokens: { dtype: "int32", shape: ["sequences", 8] } },
+      { x: port, activations: port },
+      (b) => {
+        const { hasHalf } = graphForms[device];
+        const x = model.graph(b, "tokens", { length: 8, hook, isProcessed: true, hasHalf });
+        return { x, activations: b.op("Relu", [x]) };
+      },
+    );
+}
+
+const foldersIn = (path: string) =>
+  [...Deno.readDirSync(fixtures + path)].filter((e) => e.isDirectory)
+    .map(({ name }) => `${path}/${name}`).sort();
+
+for (const path of foldersIn("odd")) {
+  test(`a model with ${path.slice(4).replaceAll("_", " ")} is the same on WebGPU`, async () => {
+    const model = await readModel(fixtures + path);
     const hook = parseHook("blocks.1.hook_resid_pre", "the test");
-    const D = JSON.parse(
-      Deno.readTextFileSync(`${fixtures}odd/${name.name}/config.json`),
-    ).hidden_size;
-    const graph = (device: Provider) =>
-      buildGraph(
-        { tokens: { dtype: "int32", shape: ["sequences", 8] } },
-        {
-          x: { dtype: "float32", shape: ["tokens", D] },
-          activations: { dtype: "float32", shape: ["tokens", D] },
-        },
-        (b) => {
-          const { hasHalf } = graphForms[device];
-          const x = model.graph(b, "tokens", { length: 8, hook, isProcessed: false, hasHalf });
-          return { x, activations: b.op("Relu", [x]) };
-        },
-      );
-    await assertSame(graph, randomIds(model, 16), D);
+    await assertSame(hookGraph(model, hook, 16), randomIds(model, 16), 16);
+  });
+}
+
+for (const path of foldersIn("architectures")) {
+  const name = path.slice("architectures/".length).replaceAll("_", " ");
+  test(`${name} is the same on WebGPU, up to the last residual`, async () => {
+    const model = await readModel(fixtures + path);
+    await assertSame(hookGraph(model, model.last, 32), randomIds(model, 16), 32);
   });
 }
 
