@@ -187,11 +187,25 @@ export {
   tokensPerStep,
   trainingTokens,
 } from "./src/revisions.ts";
+export { type FindOnDisk, hubPath, resolveName } from "./src/hub_path.ts";
+export {
+  type HubFile,
+  type HubName,
+  isHubName,
+  parseHubName,
+  showHubName,
+} from "./src/hub_name.ts";
+export { type Fill } from "./src/hub_blob.ts";
+export { type CachedFile, keepCommit, keepFile, type Lock } from "./src/hub_cache.ts";
+export { getJson, type NetworkOptions, type NetworkRequest, type Refusal } from "./src/network.ts";
+export { openUrl } from "./src/hub_bytes.ts";
+export { type Hub, type HubCommit, type HubOptions, type HubRevision, openHub } from "./src/hub.ts";
+export { type FetchedWeights, fetchedWeights, type RepoListener } from "./src/hub_repo.ts";
+export { type FetchListener, fetchSweep, type FetchSweepOptions } from "./src/fetch_sweep.ts";
 export { readWandbRuns, type WandbAccess, type WandbQuery, type WandbRun } from "./src/wandb.ts";
 export { readWandbFile } from "./src/wandb_file.ts";
 export {
   type HubAccess,
-  type HubRevision,
   type Listed,
   listFamily,
   listHubModels,

@@ -20,6 +20,7 @@ import {
   sweepCommand,
   warn,
 } from "./_cli.ts";
+import { inCache } from "./_hub.ts";
 
 const command = sweepCommand("activations", "Extracts SAE feature activations of a sweep.")
   .option("--total-tokens <n>", "most tokens to use", positive, 640000)
@@ -34,7 +35,7 @@ const command = sweepCommand("activations", "Extracts SAE feature activations of
 await run(command, async ({ sweep, out, ...options }) => {
   let startMs = performance.now();
   let ran: Provider = "cpu";
-  await extractSweep(await readSweep(sweep), out, {
+  await extractSweep(await readSweep(sweep, inCache), out, {
     ...options,
     on: {
       conventions: (lines, name) => say(`${name}'s SAE\n  ${lines.join("\n  ")}`),

@@ -13,6 +13,7 @@ import { readSweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
 import { writeSite } from "../src/write_site.ts";
 import { choice, Command, count, counts, positive, run, say } from "./_cli.ts";
+import { inCache } from "./_hub.ts";
 
 const command = new Command("features")
   .description("Writes a page for every feature, and shows some in detail.")
@@ -30,7 +31,7 @@ const command = new Command("features")
 
 await run(command, async ({ sweep: path, out, sample, export: target, ...options }) => {
   const { appearingAt, seed } = options;
-  const sweep = await readSweep(path);
+  const sweep = await readSweep(path, inCache);
   const { summary, distance, audit } = await readSummary(sweep, out);
   const site = await writeSite(sweep, summary, out, {
     ...options,

@@ -17,6 +17,7 @@ import { readSweep } from "../src/sweep.ts";
 import { writeReport } from "../src/write_report.ts";
 import { tokenMarks } from "../src/token_set.ts";
 import { bytes, choice, choices, count, positive, run, say, size, sweepCommand } from "./_cli.ts";
+import { inCache } from "./_hub.ts";
 
 const devices = ["cpu", "tfjs-gpu"] as const;
 
@@ -40,7 +41,7 @@ const command = sweepCommand("match", "Matches features through training by argm
 
 await run(command, async ({ sweep, out, appearingAt, sample, matchDevice, ...options }) => {
   const { distance, seed } = options;
-  const summary = await matchSweep(await readSweep(sweep), out, {
+  const summary = await matchSweep(await readSweep(sweep, inCache), out, {
     ...options,
     device: matchDevice,
     onDone: ({ step, match }, wasThere) =>

@@ -10,11 +10,12 @@
 import { checkpointsAt, readSweep } from "../src/sweep.ts";
 import { writeReordered } from "../src/write_reordered.ts";
 import { run, say, sweepCommand } from "./_cli.ts";
+import { inCache } from "./_hub.ts";
 
 const command = sweepCommand("reorder", "Puts the features of SAEs in the order of the reference.");
 
 await run(command, async ({ sweep: path, out, steps, force }) => {
-  const sweep = await readSweep(path);
+  const sweep = await readSweep(path, inCache);
   for (const checkpoint of checkpointsAt(sweep, steps)) {
     const { info, wasThere } = await writeReordered(checkpoint, sweep, out, { force });
     const { step, n_absent, n_copies, is_exact } = info;

@@ -19,6 +19,7 @@ import { encoderGraph } from "./encoder.ts";
 import { refuseDuplicates } from "./duplicates.ts";
 import { extract, type ExtractOptions } from "./extract.ts";
 import { type ByteSource, exists, openFile, sha256, writeFile } from "./files.ts";
+import { checkFetched, isPartOfHub } from "./hub_tokens.ts";
 import { checkMadeFrom, shortHash, type SourceFile } from "./metadata.ts";
 import { readModel } from "./model.ts";
 import { openRunner } from "./open_runner.ts";
@@ -101,11 +102,13 @@ export async function extractSweep(
   ];
   const agreed = await agreeOnHook(sweep);
   const source = await openFile(sweep.tokens.path);
-  const tokens = await readTokens(source, {
+  const wanted = {
     column: sweep.tokens.column,
     contextSize: options.contextSize ?? agreed.contextSize,
     totalTokens: options.totalTokens ?? 640000,
-  });
+  };
+  const tokens = await readTokens(source, wanted);
+  if (isPartOfHub(sweep.tokens)) await checkFetched(source, tokens, wanted);
   const settings: Settings = {
     tokens,
     tokensName: source.name,

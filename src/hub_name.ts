@@ -44,6 +44,14 @@ const pattern = new RegExp(
  *
  * @param name As written.
  * @returns Whether it begins with `hf://`.
+ *
+ * @example A folder on this disk is none
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * assert(isHubName("hf://owner/name"));
+ * assert(!isHubName("models/step0"));
+ * ```
  */
 export function isHubName(name: string): boolean {
   return name.startsWith("hf://");
@@ -117,7 +125,16 @@ export function isRepoPath(path: string): boolean {
  * The name of something on a hub, from its parts.
  *
  * @param name The parts.
- * @returns `hf://owner/name@revision/path`.
+ * @returns `hf://owner/name@revision/path`, which {@linkcode parseHubName} takes apart again.
+ *
+ * @example A branch with a slash
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const name = { repo: "owner/name", revision: "a/b", path: "config.json" };
+ *
+ * assert.equal(showHubName(name), "hf://owner/name@a%2Fb/config.json");
+ * ```
  */
 export function showHubName({ repo, revision, path }: HubName): string {
   const isNested = revision.includes("/") && !/^refs\/(convert|pr)\/[^/]+$/.test(revision);

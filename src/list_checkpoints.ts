@@ -7,6 +7,7 @@
 import { basename } from "node:path";
 import { DataError, refuseMember, show } from "./errors.ts";
 import { exists, listNames, openFile, readJsonObject } from "./files.ts";
+import type { HubRevision } from "./hub.ts";
 import { parseRevision } from "./revisions.ts";
 import type { WandbRun } from "./wandb.ts";
 import { readWandbFile } from "./wandb_file.ts";
@@ -21,14 +22,6 @@ export interface Listed {
   readonly commit?: string;
   /** The cfg.json of an SAE, where it has one. */
   readonly cfg?: Readonly<Record<string, unknown>>;
-}
-
-/** A branch, tag or commit of a repository. */
-export interface HubRevision {
-  /** Its name; the title of a commit. */
-  readonly name: string;
-  /** Its commit, of 40 hexadecimal digits. */
-  readonly commit: string;
 }
 
 const nLevels = 5; // of folders within folders, so that a link to itself ends

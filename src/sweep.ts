@@ -6,8 +6,9 @@
 
 import { dirname } from "node:path";
 import { DataError, refuseMember } from "./errors.ts";
-import { openFile, readJsonObject, resolveFrom } from "./files.ts";
+import { openFile, readJsonObject } from "./files.ts";
 import { parseHook } from "./hooks.ts";
+import { type FindOnDisk, resolveName } from "./hub_path.ts";
 import { findCheckpointIndex, placeSae, type SaePlace, type SaeTold } from "./sae.ts";
 
 /** A path as the sweep file writes it, and where it is. */
@@ -82,11 +83,12 @@ type Json = Readonly<Record<string, unknown>>;
  * Unknown keys are refused, since a misspelt one would silently change what is compared.
  *
  * @param path The file.
+ * @param find Finds `hf://…` on this disk; without it such a name is refused.
  * @returns The sweep, its checkpoints in order of step. A step left out is taken from the SAE's
  *   `checkpoint_index` in Pythia's schedule.
  * @throws {DataError} If a key is missing, unknown or of another type, or two checkpoints have a step.
  */
-export async function readSweep(path: string): Promise<Sweep> {
+export async function readSweep(path: string, find?: FindOnDisk): Promise<Sweep> {
   const json = await readJsonObject(await openFile(path));
   const at = fieldsOf(json, path, "", [
     "name",
@@ -100,7 +102,10 @@ export async function readSweep(path: string): Promise<Sweep> {
     "context_size",
   ]);
   const folder = dirname(path);
-  const named = (name: string): NamedPath => ({ name, path: resolveFrom(folder, name) });
+  const named = async (name: string): Promise<NamedPath> => ({
+    name,
+    path: await resolveName(folder, name, find),
+  });
 
   const contextSize = at.count("context_size", 1);
   const told: SaeTold = {
@@ -125,13 +130,13 @@ export async function readSweep(path: string): Promise<Sweep> {
       "l1",
       "mse",
     ]);
-    const sae: SaePath = { ...named(of.string("sae")), ...told };
+    const sae: SaePath = { ...await named(of.string("sae")), ...told };
     const step = of.count("step") ?? otherwise?.step ?? await stepOf(sae, path, prefix);
     return {
       name: otherwise === undefined ? `step${step}` : "ceiling",
       step,
       tokens: of.count("tokens"),
-      model: named(of.string("model", otherwise?.model.name)),
+      model: await named(of.string("model", otherwise?.model.name)),
       sae,
       losses: losses.numbers(),
     };
@@ -172,8 +177,8 @@ export async function readSweep(path: string): Promise<Sweep> {
   return {
     where: path,
     name: at.string("name", "sweep"),
-    tokens: { ...named(tokens.string("path")), column: tokens.string("column", "input_ids") },
-    tokenizer: json.tokenizer === undefined ? undefined : named(at.string("tokenizer")),
+    tokens: { ...await named(tokens.string("path")), column: tokens.string("column", "input_ids") },
+    tokenizer: json.tokenizer === undefined ? undefined : await named(at.string("tokenizer")),
     checkpoints,
     reference,
     center,
